@@ -174,9 +174,10 @@ std::string dump(const master::Options& options) {
     const auto as_is = [](const std::string& text) { return text; };
     std::vector<std::string> urls = upstream.further_urls;
     urls.insert(urls.begin(), upstream.url);
-    out += fmt::format("\n[upstreams.{}]\nurl = {}\nheaders = {}\n", quote_key(upstream.name),
+    out += fmt::format("\n[upstreams.{}]\nurl = {}\nresolve = {}\nheaders = {}\n",
+                       quote_key(upstream.name),
                        urls.size() > 1 ? array_of(urls, as_is) : quote_string(upstream.url),
-                       fields_text(upstream.headers, as_is));
+                       upstream.resolves, fields_text(upstream.headers, as_is));
     out += fmt::format("http = {}\nredirects = {}\n",
                        quote_string(kHttpVersions[static_cast<size_t>(upstream.http)]),
                        quote_string(kRedirects[upstream.follows_redirects]));

@@ -30,6 +30,12 @@ inline constexpr Key<UpstreamOptions> kUpstreamsKeys[] = {
      "An array has several addresses of one service: each fetch goes to the less busy and quicker "
      "one of two random addresses, and an address that fails is left out for a while.",
      Type::kUrl},
+    {"resolve",
+     "true: each IP address of the host name in `url` counts as an address of the service, as "
+     "those "
+     "of an array do. The name is looked up again every 5 s, and fetches follow what is found. "
+     "false: libcurl chooses among the addresses, and only a new connection looks the name up.",
+     Type::kFlag},
     {"headers",
      "Headers of every fetch. Values are templates, but without params and steps: for example "
      "\"Bearer ${secret.NAME}\". A step's own header replaces the one of the same name.",

@@ -6,6 +6,7 @@
 #include "config/addresses.h"
 #include "config/sections.h"
 #include "config/tokens.h"
+#include "upstream/name_lookup.h"
 
 namespace ringmaster::config {
 namespace {
@@ -104,6 +105,25 @@ void read_cache(Problems& problems, const Entry& entry, CacheOptions& cache) {
   problems.add(entry, "keeps no response; expected a time, such as ttl_ms = 1000");
 }
 
+void check_resolve(Problems& problems, const Entry& table, const UpstreamOptions& upstream) {
+  if (!upstream.resolves || upstream.url.empty()) return;
+  if (!upstream.further_urls.empty() || upstream::host_name_of(upstream.url).empty()) {
+    problems.add(table, "expected one url with a host name for resolve = true, found " +
+                            (upstream.further_urls.empty() ? quote_string(upstream.url)
+                                                           : std::string("an array")));
+  }
+  // Connections of HTTP/2 are hardly ever idle, so libcurl cannot give one up for another address.
+  // Each multi handle needs one for each address, and the first two get all fetches.
+  constexpr uint64_t kLeast = 2 * upstream::kAddressesMax;
+  const bool may_be_http2 =
+      upstream.url.starts_with("https:") && upstream.http != upstream::HttpVersion::kHttp1;
+  if (may_be_http2 && upstream.connections < kLeast) {
+    problems.add(table, fmt::format("expected connections = {} or more, or http = \"1.1\", for "
+                                    "resolve = true with https://, found {}",
+                                    kLeast, upstream.connections));
+  }
+}
+
 void read_tls_file(Problems& problems, const Entry& entry, const Paths& paths, bool is_secret,
                    std::string& file) {
   if (entry.value->kind == Kind::kString && entry.value->text.empty()) return;
@@ -137,6 +157,7 @@ void read_upstreams(Problems& problems, const Entry& section, const Paths& paths
                    upstream.follows_redirects = problems.read_choice(entry, kRedirects) == 1;
                    return;
                  }
+                 if (key == "resolve") return problems.read_flag(entry, upstream.resolves);
                  if (key == "idempotent") return problems.read_flag(entry, upstream.is_idempotent);
                  if (key == "hedge") return read_hedge(problems, entry, upstream.hedge);
                  if (key == "breaker") return problems.read_flag(entry, upstream.has_breaker);
@@ -161,6 +182,7 @@ void read_upstreams(Problems& problems, const Entry& section, const Paths& paths
     if (upstream.tls_certificate_file.empty() != upstream.tls_key_file.empty()) {
       problems.add(table, "expected both tls_certificate_file and tls_key_file, found one of them");
     }
+    check_resolve(problems, table, upstream);
     const size_t addresses = 1 + upstream.further_urls.size();
     for (const auto& [key, most] : {std::pair("connections", upstream.connections),
                                     std::pair("in_flight", upstream.in_flight)}) {

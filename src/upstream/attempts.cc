@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -13,18 +14,18 @@ namespace {
 
 using Change = Breaker::Change;
 
-size_t count_of_addresses(const UpstreamOptions& options) {
+size_t count_of_urls(const UpstreamOptions& options) {
   return 1 + options.further_urls.size();
 }
 
-// An address's share of what there is for all of them.
+// The share that each URL has of what there is for all of them.
 uint64_t share_of(uint64_t all, const UpstreamOptions& options) {
-  return std::max<uint64_t>(all / count_of_addresses(options), 1);
+  return std::max<uint64_t>(all / count_of_urls(options), 1);
 }
 
-UpstreamOptions options_of(const UpstreamOptions& options, size_t address) {
+UpstreamOptions options_of(const UpstreamOptions& options, size_t url) {
   UpstreamOptions its = options;
-  if (address > 0) its.url = options.further_urls[address - 1];
+  if (url > 0) its.url = options.further_urls[url - 1];
   its.connections = share_of(options.connections, options);
   return its;
 }
@@ -74,9 +75,9 @@ struct Attempts::Fetch {
   bool is_sent() const { return copies[0].sent != nullptr || copies[1].sent != nullptr; }
 };
 
-Attempts::Attempts(uv_loop_t* loop, const UpstreamOptions& options, size_t addresses)
+Attempts::Attempts(uv_loop_t* loop, const UpstreamOptions& options)
     : options_(options),
-      balancer_(addresses),
+      balancer_(count_of_urls(options)),
       hedge_delay_(options.hedge),
       hedge_budget_(static_cast<double>(options.hedge.budget_percent) / 100, 0),
       timer_(make_handle<uv_timer_t>(loop, this, uv_timer_init)) {}
@@ -88,9 +89,8 @@ Attempts::~Attempts() {
 
 Result<std::unique_ptr<Attempts>> Attempts::create(uv_loop_t* loop,
                                                    const UpstreamOptions& options) {
-  const size_t addresses = count_of_addresses(options);
-  std::unique_ptr<Attempts> attempts(new Attempts(loop, options, addresses));
-  for (size_t i = 0; i < addresses; ++i) {
+  std::unique_ptr<Attempts> attempts(new Attempts(loop, options));
+  for (size_t i = 0; i < count_of_urls(options); ++i) {
     Result<std::unique_ptr<HttpClient>> client = HttpClient::create(loop, options_of(options, i));
     if (!client) return tl::unexpected(client.error());
     if (options.in_flight > 0) (*client)->set_limit(share_of(options.in_flight, options));
@@ -101,12 +101,42 @@ Result<std::unique_ptr<Attempts>> Attempts::create(uv_loop_t* loop,
     }
     attempts->clients_.push_back(std::move(*client));
   }
+  if (!options.resolves) return attempts;
+  const auto on_found = [its = attempts.get()](const std::vector<std::string>& addresses) {
+    its->set_addresses(addresses);
+  };
+  Result<std::unique_ptr<NameLookup>> lookup =
+      NameLookup::create(loop, options.name, host_name_of(options.url), on_found);
+  if (!lookup) return tl::unexpected(lookup.error());
+  attempts->lookup_ = std::move(*lookup);
   return attempts;
 }
 
+void Attempts::set_addresses(const std::vector<std::string>& found) {
+  const std::span used(found.data(), std::min(found.size(), kAddressesMax));
+  const bool has_changed = balancer_.replace(used, now_ns());
+  clients_[0]->end_idle_except(used);
+  if (!has_changed) return;
+  log(Level::kInfo, "upstream_addresses",
+      {{"upstream", options_.name},
+       {"addresses", fmt::format("{}", fmt::join(used, ","))},
+       {"left_out", found.size() - used.size()}});
+}
+
+size_t Attempts::client_of(const Copy& copy) const {
+  return lookup_ ? 0 : copy.choice.address;
+}
+
+// For the log.
+std::string_view Attempts::address_of(const Copy& copy) const {
+  const std::string& name = balancer_.name(copy.choice);
+  return name.empty() ? host_of(clients_[client_of(copy)]->options().url) : name;
+}
+
 uint64_t Attempts::descriptors_max(const UpstreamOptions& options) {
-  uint64_t sum = 0;  // http:// and https:// addresses need different numbers
-  for (size_t i = 0; i < count_of_addresses(options); ++i)
+  uint64_t sum = options.resolves ? NameLookup::kDescriptors : 0;
+  // http:// and https:// need different numbers.
+  for (size_t i = 0; i < count_of_urls(options); ++i)
     sum += HttpClient::descriptors_max(options_of(options, i));
   return sum;
 }
@@ -190,7 +220,7 @@ void Attempts::send(Copy& copy, Breaker::Pass pass, uint64_t now_ns) {
     copy.sent = nullptr;
     copy.fetch->attempts->on_done(copy, std::move(failure), took_ns);
   };
-  copy.sent = clients_[copy.choice.address]->start(std::move(request));
+  copy.sent = clients_[client_of(copy)]->start(std::move(request), balancer_.name(copy.choice));
 }
 
 void Attempts::on_done(Copy& copy, std::optional<Failure> failure, uint64_t took_ns) {
@@ -254,8 +284,8 @@ void Attempts::try_hedge(Fetch& fetch, uint64_t now_ns) {
 
 void Attempts::adapt_limit(const Copy& copy, uint64_t took_ns, uint64_t now_ns) {
   if (limits_.empty()) return;
-  HttpClient& client = *clients_[copy.choice.address];
-  AdaptiveLimit& limit = limits_[copy.choice.address];
+  HttpClient& client = *clients_[client_of(copy)];
+  AdaptiveLimit& limit = limits_[client_of(copy)];
   limit.set_max(client.capacity());
   limit.on_end(took_ns, client.in_flight() - client.waiting() + 1, now_ns);
   client.set_limit(limit.limit());
@@ -276,13 +306,10 @@ void Attempts::end_attempt(Copy& copy, Outcome outcome, std::string_view reason,
                                : balancer_.on_failure(copy.choice, took_ns, now_ns);
   if (its == Change::kOpened) {
     log(Level::kWarning, "address_ejected",
-        {{"upstream", options_.name},
-         {"address", host_of(clients_[copy.choice.address]->options().url)},
-         {"reason", reason}});
+        {{"upstream", options_.name}, {"address", address_of(copy)}, {"reason", reason}});
   } else if (its == Change::kClosed) {
     log(Level::kInfo, "address_returned",
-        {{"upstream", options_.name},
-         {"address", host_of(clients_[copy.choice.address]->options().url)}});
+        {{"upstream", options_.name}, {"address", address_of(copy)}});
   }
   if (!options_.has_breaker) return;
   const Change all = is_answer ? breaker_.on_answer(copy.pass, took_ns, now_ns)
@@ -306,13 +333,13 @@ void Attempts::cancel(Fetch* fetch, bool is_late) {
 
 void Attempts::share_turn(Fetch* fetch, const void* client) {
   for (const Copy& copy : fetch->copies) {
-    if (copy.sent != nullptr) clients_[copy.choice.address]->share_turn(copy.sent, client);
+    if (copy.sent != nullptr) clients_[client_of(copy)]->share_turn(copy.sent, client);
   }
 }
 
 void Attempts::cut_off(Copy& copy, bool is_late, uint64_t now_ns) {
   const uint64_t took_ns = HttpClient::sent_for_ns(*copy.sent, now_ns);
-  clients_[copy.choice.address]->cancel(std::exchange(copy.sent, nullptr));
+  clients_[client_of(copy)]->cancel(std::exchange(copy.sent, nullptr));
   const Outcome outcome =
       is_late ? outcome_of("timeout", took_ns, now_ns - copy.sent_ns) : Outcome::kCutOff;
   end_attempt(copy, outcome, "timeout", took_ns, now_ns);

@@ -1,6 +1,11 @@
 // Attempts: the fetches of one upstream, each of which may be sent more than once, to any of the
-// upstream's addresses. Each address has an HttpClient.
+// upstream's addresses.
 //
+// Addresses: either each URL is one, and has an HttpClient with an equal part of the connections.
+//          Or (`resolves`) the IP addresses of the URL's host come and go as NameLookup finds them.
+//          They share one HttpClient, so that no connections must be shared out anew. Until the
+//          first lookup has succeeded, libcurl looks the host up. The idle connections to an
+//          address that has gone are ended with the next lookup.
 // Threads: the loop's only.
 // Retries: a failed attempt is followed by another while `attempts`, the retry budget (see there)
 //          and the fetch's time allow. The attempts of a fetch share its timeout. A fetch that
@@ -16,8 +21,8 @@
 //          follows: if this attempt fails, so does the fetch. An error's body counts for nothing.
 // Breaker: while it is open, fetches fail in the next turn of the loop, with "breaker_open". The
 //          end of each attempt counts, as outcome.h says.
-// Limit:   `in_flight`: a number, of which each address has an equal part, or an AdaptiveLimit for
-//          each address. Further attempts wait as they do for a connection.
+// Limit:   `in_flight`: a number, of which each HttpClient has an equal part, or an AdaptiveLimit
+//          for each HttpClient. Further attempts wait as they do for a connection.
 // Memory:  a fetch that may be sent again keeps a copy of its request until it ends.
 #pragma once
 
@@ -36,6 +41,7 @@
 #include "upstream/breaker.h"
 #include "upstream/hedge_delay.h"
 #include "upstream/http_client.h"
+#include "upstream/name_lookup.h"
 #include "upstream/outcome.h"
 #include "upstream/retry_budget.h"
 
@@ -82,12 +88,16 @@ class Attempts {
   bool is_breaker_open() const { return breaker_.is_open(); }
 
  private:
-  Attempts(uv_loop_t* loop, const UpstreamOptions& options, size_t addresses);
+  Attempts(uv_loop_t* loop, const UpstreamOptions& options);
 
   using Due = std::multimap<uint64_t, Fetch*>;  // by the time at which something is due
 
   Fetch* take_fetch();
   struct Copy;
+
+  void set_addresses(const std::vector<std::string>& found);
+  size_t client_of(const Copy& copy) const;
+  std::string_view address_of(const Copy& copy) const;
 
   void send(Copy& copy, Breaker::Pass pass, uint64_t now_ns);
   bool try_again(Copy& copy, const Failure& failure, uint64_t now_ns);
@@ -108,8 +118,8 @@ class Attempts {
   void recycle(Fetch& fetch);
 
   const UpstreamOptions options_;
-  std::vector<std::unique_ptr<HttpClient>> clients_;  // by address
-  std::vector<AdaptiveLimit> limits_;                 // by address; none: the limit is fixed
+  std::vector<std::unique_ptr<HttpClient>> clients_;  // by URL
+  std::vector<AdaptiveLimit> limits_;                 // by URL; none: the limit is fixed
   Balancer balancer_;
   Breaker breaker_;  // unused if the upstream has none
   RetryBudget retry_budget_;
@@ -120,6 +130,7 @@ class Attempts {
   std::vector<std::unique_ptr<Fetch>> idle_;  // for reuse
   Due due_;                                   // fetches to be refused, sent again or hedged
   UvHandle<uv_timer_t> timer_;                // runs while due_ has any
+  std::unique_ptr<NameLookup> lookup_;        // null: each URL is an address
 };
 
 }  // namespace ringmaster::upstream

@@ -1,5 +1,6 @@
 #include "upstream/balancer.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 
@@ -12,17 +13,57 @@ constexpr double kHalfLifeNs = 10.0 * kNsPerS;  // of what is known of an addres
 
 }  // namespace
 
+bool Balancer::replace(std::span<const std::string> names, uint64_t now_ns) {
+  const auto is_there = [](const Address& address) { return !address.has_gone; };
+  bool has_changed = false;
+  for (const std::string& name : names) {
+    const auto has_name = [&](const Address& one) { return is_there(one) && one.name == name; };
+    if (std::ranges::any_of(addresses_, has_name)) continue;
+    Address* const place = find_place();
+    if (place == nullptr) break;
+    *place = Address{.name = name, .seen_ns = now_ns};
+    ++size_;
+    has_changed = true;
+  }
+  const auto stays = [&](const Address& one) {
+    return is_there(one) && std::ranges::count(names, one.name) > 0;
+  };
+  if (std::ranges::none_of(addresses_, stays)) return false;
+  for (Address& address : addresses_) {
+    if (!is_there(address) || stays(address)) continue;
+    address.has_gone = true;
+    --size_;
+    ejected_ -= address.breaker.is_open();
+    has_changed = true;
+  }
+  for (Address& address : addresses_) {
+    if (ejected_ <= size_ / 2) break;
+    if (!is_there(address) || !address.breaker.is_open()) continue;
+    address.breaker.close(now_ns);
+    --ejected_;
+  }
+  return has_changed;
+}
+
+// A place that no fetch in flight refers to; null: there is none.
+Balancer::Address* Balancer::find_place() {
+  const auto free = std::ranges::find_if(
+      addresses_, [](const Address& one) { return one.has_gone && one.in_flight == 0; });
+  if (free != addresses_.end()) return &*free;
+  return addresses_.size() < kPlaces ? &addresses_.emplace_back() : nullptr;
+}
+
 Balancer::Choice Balancer::pick(Addresses tried, uint64_t now_ns) {
   std::array<size_t, kAddressesMax> found{};
   size_t count = 0;
   const auto find = [&](Addresses avoided) {
     for (size_t i = 0; i < addresses_.size(); ++i) {
-      if (!addresses_[i].breaker.is_open() && (avoided >> i & 1) == 0) found[count++] = i;
+      if (addresses_[i].is_asked() && (avoided >> i & 1) == 0) found[count++] = i;
     }
   };
   for (size_t i = 0; i < addresses_.size() && ejected_ > 0; ++i) {
     Breaker& breaker = addresses_[i].breaker;
-    if (!breaker.is_open() || (tried >> i & 1) != 0) continue;
+    if (addresses_[i].has_gone || !breaker.is_open() || (tried >> i & 1) != 0) continue;
     if (const auto probe = breaker.try_pass(now_ns)) return begin(i, *probe);
   }
   find(tried);
@@ -41,7 +82,7 @@ Balancer::Choice Balancer::pick(Addresses tried, uint64_t now_ns) {
 
 bool Balancer::has_untried(Addresses tried) const {
   for (size_t i = 0; i < addresses_.size(); ++i)
-    if (!addresses_[i].breaker.is_open() && (tried >> i & 1) == 0) return true;
+    if (addresses_[i].is_asked() && (tried >> i & 1) == 0) return true;
   return false;
 }
 
@@ -71,6 +112,7 @@ Balancer::Address& Balancer::end(const Choice& choice, uint64_t now_ns) {
 Breaker::Change Balancer::on_answer(const Choice& choice, uint64_t took_ns, uint64_t now_ns) {
   Address& address = end(choice, now_ns);
   address.answer_ns.add(static_cast<double>(took_ns));
+  if (address.has_gone) return Breaker::Change::kNone;
   const Breaker::Change change = address.breaker.on_answer(choice.pass, took_ns, now_ns);
   if (change == Breaker::Change::kClosed) --ejected_;
   return change;
@@ -78,9 +120,10 @@ Breaker::Change Balancer::on_answer(const Choice& choice, uint64_t took_ns, uint
 
 Breaker::Change Balancer::on_failure(const Choice& choice, uint64_t took_ns, uint64_t now_ns) {
   Address& address = end(choice, now_ns);
+  if (address.has_gone) return Breaker::Change::kNone;
   const Breaker::Change change = address.breaker.on_failure(choice.pass, took_ns, now_ns);
   if (change != Breaker::Change::kOpened) return change;
-  if (ejected_ + 1 > addresses_.size() / 2) {
+  if (ejected_ + 1 > size_ / 2) {
     address.breaker.close(now_ns);
     return Breaker::Change::kNone;
   }

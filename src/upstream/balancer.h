@@ -6,6 +6,7 @@
 //         for less the older it is, so that an address that was slow gets a fetch now and then.
 // Ejects: an address whose breaker opens gets probes only, until one is answered. At most half of
 //         the addresses are ejected. If more of them fail, these are asked like healthy ones.
+// Memory: an address that has gone keeps its place until its last fetch has ended.
 // Source: Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing" (2001); brpc's and
 //         Finagle's balancers by latency.
 #pragma once
@@ -13,6 +14,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <random>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "upstream/breaker.h"
@@ -28,8 +31,16 @@ class Balancer {
   };
   using Addresses = uint32_t;  // a set: bit N is address N
 
-  // REQUIRES: 1 to kAddressesMax addresses.
-  explicit Balancer(size_t addresses) : addresses_(addresses) {}
+  // Addresses without names. REQUIRES: 1 to kAddressesMax addresses.
+  explicit Balancer(size_t addresses) : addresses_(addresses), size_(addresses) {}
+
+  // From now on fetches go to the addresses with these names. An address that had its name before
+  // keeps what is known of it; the others get no more fetches. Returns whether an address came or
+  // went. A new address for which there is no place is left out. If that holds for all of them,
+  // nothing changes. REQUIRES: 1 to kAddressesMax different names, none of them empty.
+  bool replace(std::span<const std::string> names, uint64_t now_ns);
+  // Empty: the address has none. REQUIRES: a fetch is in flight there.
+  const std::string& name(const Choice& choice) const { return addresses_[choice.address].name; }
 
   // Avoids the addresses that this fetch has tried, if there are others. The fetch is in flight at
   // the address until one of the on_ functions is called.
@@ -42,22 +53,30 @@ class Balancer {
   // The fetch was cut off after this time, which says only that an answer takes longer.
   void on_cut_off(const Choice& choice, uint64_t took_ns, uint64_t now_ns);
 
-  size_t size() const { return addresses_.size(); }
+  size_t size() const { return size_; }
   size_t ejected() const { return ejected_; }
 
  private:
+  static constexpr size_t kPlaces = 2 * kAddressesMax;  // Addresses has a bit for each
+
   struct Address {
-    Breaker breaker;
+    bool is_asked() const { return !has_gone && !breaker.is_open(); }
+
+    std::string name = {};
+    bool has_gone = false;
+    Breaker breaker = {};
     size_t in_flight = 0;
-    master::MovingAverage answer_ns;
+    master::MovingAverage answer_ns{};
     uint64_t seen_ns = 0;  // when a fetch last ended
   };
 
   static bool is_less_loaded(const Address& one, const Address& other, uint64_t now_ns);
+  Address* find_place();
   Choice begin(size_t address, Breaker::Pass pass);
   Address& end(const Choice& choice, uint64_t now_ns);
 
   std::vector<Address> addresses_;
+  size_t size_;  // of those that have not gone
   size_t ejected_ = 0;
   std::minstd_rand random_;
 };

@@ -1,10 +1,10 @@
 #include "upstream/connection_pool.h"
 
 #include <algorithm>
-#include <arpa/inet.h>
 #include <utility>
 
 #include "base/clock.h"
+#include "upstream/name_lookup.h"
 
 namespace ringmaster::upstream {
 namespace {
@@ -14,19 +14,6 @@ constexpr uint64_t kConnectionsEach = 16;
 
 uint64_t ms_until(uint64_t deadline_ns, uint64_t now) {
   return deadline_ns <= now ? 0 : (deadline_ns - now) / kNsPerMs + 1;
-}
-
-// Whether the URL needs no lookup: its host is an IP address, or it is a unix socket.
-bool has_address(const std::string& url) {
-  if (url.starts_with("unix:")) return true;
-  const std::unique_ptr<CURLU, decltype(&curl_url_cleanup)> parsed(curl_url(), curl_url_cleanup);
-  char* part = nullptr;
-  if (curl_url_set(parsed.get(), CURLUPART_URL, url.c_str(), 0) != CURLUE_OK) return false;
-  if (curl_url_get(parsed.get(), CURLUPART_HOST, &part, 0) != CURLUE_OK) return false;
-  const std::string host(part);
-  curl_free(part);
-  in_addr unused{};
-  return host.starts_with('[') || ::inet_pton(AF_INET, host.c_str(), &unused) == 1;
 }
 
 // Whether HTTP/2 is offered. Not without TLS: libcurl 7.88 breaks such a connection when it uses it
@@ -51,7 +38,7 @@ ConnectionPool::ConnectionPool(uv_loop_t* loop, const UpstreamOptions& options, 
       may_multiplex_(may_multiplex_with(options)),
       is_multiplexed_(options.http == HttpVersion::kHttp2),
       on_done_(std::move(on_done)),
-      has_address_(has_address(options.url)),
+      has_address_(host_name_of(options.url).empty()),
       is_name_known_(has_address_),
       share_(curl_share_init()),
       name_found_(make_handle<uv_timer_t>(loop, this, uv_timer_init)) {
@@ -104,6 +91,11 @@ void ConnectionPool::share_turn(Transfer& transfer, const void* client) {
 void ConnectionPool::set_limit(uint64_t transfers) {
   limit_ = transfers;
   begin_waiting();
+}
+
+void ConnectionPool::end_idle_except(std::span<const std::string> addresses) {
+  for (const auto& multi : multis_)
+    multi->end_idle_except(addresses);
 }
 
 // The first multi handle with room, so that no more connections are opened than needed. With HTTP/2

@@ -21,6 +21,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -70,6 +71,9 @@ class ConnectionPool {
   uint64_t limit() const { return std::min(limit_, capacity()); }
   // Transfers that all connections serve at once.
   uint64_t capacity() const { return connections_ * streams(); }
+
+  // See CurlLoop.
+  void end_idle_except(std::span<const std::string> addresses);
 
   bool is_name_known() const { return is_name_known_; }
   // Transfers that wait for a connection.

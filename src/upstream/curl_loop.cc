@@ -1,11 +1,25 @@
 #include "upstream/curl_loop.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <utility>
 
+#include "upstream/name_lookup.h"
+
 namespace ringmaster::upstream {
+namespace {
+
+// The IP address of the other side; empty: it is not known.
+std::string peer_of(curl_socket_t socket) {
+  sockaddr_storage peer{};
+  socklen_t size = sizeof(peer);
+  auto* const address = reinterpret_cast<sockaddr*>(&peer);
+  return ::getpeername(socket, address, &size) == 0 ? ip_text(address) : "";
+}
+
+}  // namespace
 
 CurlLoop::CurlLoop(uv_loop_t* loop, size_t connections, Events events)
     : loop_(loop),
@@ -36,6 +50,14 @@ void CurlLoop::add(CURL* easy) {
 void CurlLoop::remove(CURL* easy) {
   curl_multi_remove_handle(multi_.get(), easy);
   --transfers_;
+}
+
+// libcurl sees the end before it would use the connection again, and closes the socket.
+void CurlLoop::end_idle_except(std::span<const std::string> addresses) {
+  for (const auto& [socket, watch] : watches_) {
+    if (watch.is_idle && std::ranges::count(addresses, peer_of(socket)) == 0)
+      ::shutdown(socket, SHUT_RDWR);
+  }
 }
 
 int CurlLoop::on_open(void* user, curl_socket_t socket, curlsocktype) {

@@ -13,6 +13,8 @@
 #include <curl/curl.h>
 #include <functional>
 #include <memory>
+#include <span>
+#include <string>
 #include <unordered_map>
 
 #include "base/uv_handle.h"
@@ -38,6 +40,9 @@ class CurlLoop {
   // Makes no callback before it returns.
   void add(CURL* easy);
   void remove(CURL* easy);
+
+  // Ends the idle connections to all IP addresses but these.
+  void end_idle_except(std::span<const std::string> addresses);
 
   // Transfers that were added and not removed.
   size_t transfers() const { return transfers_; }

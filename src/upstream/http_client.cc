@@ -28,7 +28,10 @@ struct HttpClient::Fetch : ConnectionPool::Transfer {
   Request request;
   Curl* curl = nullptr;
   char error[CURL_ERROR_SIZE] = "";
-  std::string url;  // the URL that the handle has
+  std::string url;      // the URL that the handle has
+  std::string address;  // the IP address that the handle has
+  std::string connect_to;
+  curl_slist connect_to_list{};
   RequestHeaders headers;
   size_t at = 0;          // index in `busy`
   bool has_head = false;  // the response's head has come whole
@@ -55,6 +58,7 @@ struct HttpClient::Curl {
   void on_done(Fetch& fetch, CURLcode code);
   std::unique_ptr<Fetch> make_fetch();
   void set_url(Fetch& fetch) const;
+  static void set_address(Fetch& fetch, const std::string& address);
   using MaybeRedirect = std::optional<tl::expected<Redirect, std::string>>;
   static MaybeRedirect redirect_of(const Fetch& fetch, long status);
   bool follow(Fetch& fetch, long status);
@@ -208,6 +212,17 @@ void HttpClient::Curl::set_url(Fetch& fetch) const {
   curl_easy_setopt(fetch.easy.get(), CURLOPT_URL, fetch.url.c_str());
 }
 
+// libcurl keeps a pointer to the list: any host and any port (both empty), then where to connect.
+void HttpClient::Curl::set_address(Fetch& fetch, const std::string& address) {
+  if (fetch.address == address) return;
+  fetch.address = address;
+  const bool is_ipv6 = address.find(':') != std::string::npos;
+  fetch.connect_to = is_ipv6 ? "::[" + address + "]:" : "::" + address + ":";
+  fetch.connect_to_list.data = fetch.connect_to.data();
+  curl_easy_setopt(fetch.easy.get(), CURLOPT_CONNECT_TO,
+                   address.empty() ? nullptr : &fetch.connect_to_list);
+}
+
 // REQUIRES: the fetch's handle has its URL.
 void HttpClient::Curl::send(Fetch& fetch) {
   fetch.sent_before.reset();
@@ -272,7 +287,7 @@ Result<std::unique_ptr<HttpClient>> HttpClient::create(uv_loop_t* loop,
   return std::unique_ptr<HttpClient>(new HttpClient(loop, options));
 }
 
-HttpClient::Fetch* HttpClient::start(Request request) {
+HttpClient::Fetch* HttpClient::start(Request request, const std::string& address) {
   Curl& curl = *curl_;
   if (curl.idle.empty()) curl.idle.push_back(curl.make_fetch());
   curl.busy.push_back(std::move(curl.idle.back()));
@@ -291,6 +306,7 @@ HttpClient::Fetch* HttpClient::start(Request request) {
   fetch->client = fetch->request.client;
 
   curl.set_url(*fetch);
+  Curl::set_address(*fetch, address);
   curl.send(*fetch);
   return fetch;
 }
@@ -318,6 +334,10 @@ size_t HttpClient::in_flight() const {
 
 size_t HttpClient::waiting() const {
   return curl_->pool.waiting();
+}
+
+void HttpClient::end_idle_except(std::span<const std::string> addresses) {
+  curl_->pool.end_idle_except(addresses);
 }
 
 void HttpClient::set_limit(uint64_t fetches) {

@@ -73,8 +73,9 @@ class HttpClient {
 
   // Identifies a fetch until its on_done was called or it was cancelled.
   struct Fetch;
-  // No callback before start() has returned.
-  Fetch* start(Request request);
+  // No callback before start() has returned. `address`: an IP address, to which the fetch connects
+  // instead of looking up the URL's host; empty: none. All else is done as with that host.
+  Fetch* start(Request request, const std::string& address = "");
   void cancel(Fetch* fetch);
   // See ConnectionPool.
   void share_turn(Fetch* fetch, const void* client);
@@ -87,6 +88,8 @@ class HttpClient {
   size_t in_flight() const;
   size_t waiting() const;
   const UpstreamOptions& options() const { return options_; }
+  // See CurlLoop.
+  void end_idle_except(std::span<const std::string> addresses);
   // See ConnectionPool: fetches with a connection.
   void set_limit(uint64_t fetches);
   uint64_t limit() const;

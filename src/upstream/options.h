@@ -51,6 +51,7 @@ struct UpstreamOptions {
   std::string tls_ca_file;           // of an https server's certificate; empty: the system's CAs
   std::string tls_certificate_file;  // shown to the server; empty: none
   std::string tls_key_file;
+  bool resolves = false;  // the url's host name: its addresses are those of the service
   HttpVersion http = HttpVersion::kAuto;
   bool follows_redirects = false;  // within the url's origin; else a redirect is a failure
   uint64_t timeout_ms = 1000;

@@ -280,7 +280,8 @@ void add_upstreams(Families& families, const ServerState& state) {
     families.add(upstream.is_breaker_open, {{"upstream", upstream.name}});
   families.counter("upstream_breaker_opened_total", "How often the breaker has opened.");
   add_each(&UpstreamView::breaker_opened);
-  families.gauge("upstream_addresses", "The addresses in the configuration.");
+  families.gauge("upstream_addresses",
+                 "The addresses of the configuration, or those that `resolve` has found.");
   add_each(&UpstreamView::addresses);
   families.gauge("upstream_addresses_ejected", "The ejected addresses: they get probes only.");
   add_each(&UpstreamView::ejected);

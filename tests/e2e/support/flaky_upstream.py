@@ -55,8 +55,9 @@ def refusing():
 def asking(server):
     """asking(urls, ...): a server with the method `m`, one POST, and `get`, one GET."""
 
-    def start(*urls, method=None, **upstream):
+    def start(*urls, method=None, before=(), **upstream):
         return server(
+            before=before,
             listen=ON,
             upstreams={"users": {"url": urls[0] if len(urls) == 1 else urls} | upstream},
             methods={"m": {"steps": [STEP]} | (method or {}),

@@ -1,7 +1,9 @@
-/* To be preloaded: getaddrinfo() knows two more names.
+/* To be preloaded: getaddrinfo() knows three more names.
  * "two.test" has two addresses: 127.0.0.9, then 127.0.0.1.
  * "upstream.test" has the address 127.0.0.1. A lookup of that name first adds a line to the file
- * $SLOW_NAMES.calls, and waits until $SLOW_NAMES exists. */
+ * $SLOW_NAMES.calls, and waits until $SLOW_NAMES exists.
+ * "many.test" has the addresses in the file $ADDRESSES, one a line. Without the file the lookup
+ * fails for the time being. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <netdb.h>
@@ -12,6 +14,21 @@
 
 typedef int look_up(const char*, const char*, const struct addrinfo*, struct addrinfo**);
 
+static int look_up_in(FILE* file, const char* service, const struct addrinfo* hints,
+                      struct addrinfo** found, look_up* real) {
+  char line[64];
+  *found = NULL;
+  while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+    line[strcspn(line, "\n")] = '\0';
+    const int error = real(line, service, hints, found);
+    if (error != 0) return error;
+    while (*found != NULL) found = &(*found)->ai_next;
+  }
+  if (file == NULL) return EAI_AGAIN;
+  fclose(file);
+  return 0;
+}
+
 int getaddrinfo(const char* name, const char* service, const struct addrinfo* hints,
                 struct addrinfo** found) {
   look_up* real = (look_up*)dlsym(RTLD_NEXT, "getaddrinfo");
@@ -19,6 +36,8 @@ int getaddrinfo(const char* name, const char* service, const struct addrinfo* hi
     const int error = real("127.0.0.9", service, hints, found);
     return error != 0 ? error : real("127.0.0.1", service, hints, &(*found)->ai_next);
   }
+  if (strcmp(name, "many.test") == 0)
+    return look_up_in(fopen(getenv("ADDRESSES"), "r"), service, hints, found, real);
   if (strcmp(name, "upstream.test") != 0) return real(name, service, hints, found);
   const char* gate = getenv("SLOW_NAMES");
   char calls[4096];

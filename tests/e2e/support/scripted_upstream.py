@@ -13,13 +13,13 @@ def answer(body: bytes) -> bytes:
 
 class ScriptedUpstream:
     """`with ScriptedUpstream(handler) as upstream: ... upstream.url`. The handler may send any
-    bytes. `ended` is set once the other side has ended a connection."""
+    bytes. `ended` is set once the other side has ended a connection. `host`: where it listens."""
 
-    def __init__(self, handler: Handler):
+    def __init__(self, handler: Handler, host="127.0.0.1"):
         self.handler = handler
         self.ended = threading.Event()
         self.connections: list[socket.socket] = []
-        self._server = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        self._server = socket.create_server((host, 0), backlog=1024)
         self.port = self._server.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}/"
         self._thread = threading.Thread(target=self._accept, daemon=True)

@@ -118,6 +118,7 @@ TEST_CASE("config: dump loads to the same options") {
     response_bytes = "3KiB"
     [upstreams."a b"]
     url = "http://x/"
+    resolve = true
     idempotent = true
     coalesce = true
     cache = { ttl_ms = 5, bytes = "128KiB" }

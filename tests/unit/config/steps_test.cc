@@ -192,6 +192,24 @@ TEST_CASE("config: a hedge has a time, and only idempotent requests are hedged")
   CHECK(has_problem(with("true"), "hedge: expected a table"));
 }
 
+TEST_CASE("config: only one url with a host name can be resolved") {
+  const auto with = [](const std::string& url) {
+    return kEcho + "[upstreams.u]\nurl = " + url + "\nresolve = true";
+  };
+  const std::string expected = "upstreams.u: expected one url with a host name for resolve = true";
+  CHECK(problems_of(with("'https://users.internal/v1'")).empty());
+  CHECK(has_problem(with("'http://127.0.0.1/'"), expected + ", found \"http://127.0.0.1/\""));
+  CHECK(has_problem(with("'unix:/run/users.sock'"), expected));
+  CHECK(has_problem(with("['http://a/', 'http://b/']"), expected + ", found an array"));
+  CHECK(problems_of(with("'http://a/'\nconnections = 1")).empty());
+  CHECK(problems_of(with("'https://a/'\nconnections = 1\nhttp = '1.1'")).empty());
+  CHECK(problems_of(with("'https://a/'\nconnections = 32")).empty());
+  CHECK(has_problem(with("'https://a/'\nconnections = 31"),
+                    "upstreams.u: expected connections = 32 or more, or http = \"1.1\", for"));
+  CHECK(has_problem(kEcho + "[upstreams.u]\nurl = 'http://x/'\nresolve = 1",
+                    "resolve: expected true or false"));
+}
+
 TEST_CASE("config: attempts, idempotent and breaker have limits and kinds") {
   const std::string upstream = kEcho + "[upstreams.u]\nurl = 'http://x/'\n";
   CHECK(problems_of(upstream + "idempotent = true\nattempts = 5\nbreaker = true").empty());

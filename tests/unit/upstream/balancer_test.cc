@@ -2,7 +2,9 @@
 
 #include <bit>
 #include <doctest/doctest.h>
+#include <map>
 #include <queue>
+#include <string>
 
 namespace ringmaster::upstream {
 namespace {
@@ -49,6 +51,33 @@ struct Traffic {
 };
 
 constexpr auto kNone = [](size_t) { return false; };
+
+bool replace(Balancer& balancer, std::vector<std::string> names) {
+  return balancer.replace(names, kNsPerS);
+}
+
+// How many of `count` fetches, one after the other, each address got.
+std::map<std::string, int> picked(Balancer& balancer, int count) {
+  std::map<std::string, int> got;
+  for (int i = 0; i < count; ++i) {
+    const Balancer::Choice choice = balancer.pick(0, kNsPerS);
+    ++got[balancer.name(choice)];
+    balancer.on_answer(choice, kNsPerMs, kNsPerS);
+  }
+  return got;
+}
+
+void eject(Balancer& balancer, const std::string& name) {
+  const size_t before = balancer.ejected();
+  Balancer::Choice choice = balancer.pick(0, kNsPerS);
+  while (balancer.name(choice) != name) {
+    balancer.on_answer(choice, kNsPerMs, kNsPerS);
+    choice = balancer.pick(0, kNsPerS);
+  }
+  while (balancer.on_failure(choice, kNsPerMs, kNsPerS) == Breaker::Change::kNone)
+    choice = balancer.pick(~(1u << choice.address), kNsPerS);  // the others count as tried
+  CHECK(balancer.ejected() == before + 1);
+}
 
 }  // namespace
 
@@ -121,6 +150,100 @@ TEST_CASE("balancer: a fetch avoids the addresses that it has tried, while there
       }
     }
   }
+}
+
+TEST_CASE("balancer: an address that has gone gets no fetch, and one that came gets its part") {
+  Balancer balancer(1);
+  const Balancer::Choice unnamed = balancer.pick(0, kNsPerS);
+  CHECK(balancer.name(unnamed).empty());
+  CHECK(replace(balancer, {"a", "b"}));
+  CHECK(!replace(balancer, {"b", "a"}));
+  CHECK(balancer.size() == 2);
+  CHECK(picked(balancer, 1000).count("") == 0);
+  CHECK(replace(balancer, {"c", "b"}));
+  std::map<std::string, int> got = picked(balancer, 1000);
+  CHECK(got.size() == 2);
+  CHECK(got["b"] == doctest::Approx(500).epsilon(0.1));
+  CHECK(got["c"] == doctest::Approx(500).epsilon(0.1));
+  CHECK(balancer.on_failure(unnamed, kNsPerMs, kNsPerS) == Breaker::Change::kNone);
+}
+
+TEST_CASE("balancer: what is known of an address stays while it does, and no longer") {
+  Balancer balancer(1);
+  replace(balancer, {"a", "b", "c"});
+  eject(balancer, "b");
+  CHECK(balancer.ejected() == 1);
+  replace(balancer, {"a", "b", "d"});
+  CHECK(balancer.ejected() == 1);
+  replace(balancer, {"a", "d"});
+  CHECK(balancer.ejected() == 0);
+  replace(balancer, {"a", "b", "d"});
+  CHECK(balancer.ejected() == 0);
+  CHECK(picked(balancer, 300)["b"] > 0);
+}
+
+TEST_CASE("balancer: if the healthy addresses go, half of the others are asked again") {
+  Balancer balancer(1);
+  replace(balancer, {"a", "b", "c", "d"});
+  eject(balancer, "a");
+  eject(balancer, "b");
+  CHECK(balancer.ejected() == 2);
+  replace(balancer, {"a", "b"});
+  CHECK(balancer.ejected() == 1);
+  CHECK(picked(balancer, 100).size() == 1);
+  replace(balancer, {"b"});
+  CHECK(balancer.ejected() == 0);
+  CHECK(picked(balancer, 100)["b"] == 100);
+}
+
+TEST_CASE("balancer: a new address that hangs gets no more fetches than the others") {
+  Balancer balancer(1);
+  uint64_t now_ns = 1000 * kNsPerS;
+  const auto set = [&](std::vector<std::string> names) { balancer.replace(names, now_ns); };
+  set({"a", "b"});
+  std::map<std::string, int> got;
+  const auto run = [&] {
+    for (int i = 0; i < 3000; ++i) {
+      const Balancer::Choice choice = balancer.pick(0, now_ns);
+      ++got[balancer.name(choice)];
+      now_ns += kNsPerMs;
+      if (balancer.name(choice) != "c") balancer.on_answer(choice, kNsPerMs, now_ns);
+    }
+  };
+  run();
+  set({"a", "b", "c"});
+  run();
+  CHECK(got["c"] > 0);
+  CHECK(got["c"] < 20);
+}
+
+TEST_CASE("balancer: addresses that have gone keep their places until their fetches have ended") {
+  Balancer balancer(1);
+  std::vector<Balancer::Choice> hanging;
+  std::vector<std::string> names;
+  const auto fill = [&](const std::string& prefix) {
+    names.clear();
+    for (size_t i = 0; i < kAddressesMax; ++i)
+      names.push_back(prefix + std::to_string(i));
+    const bool has_changed = balancer.replace(names, kNsPerS);
+    Balancer::Addresses tried = 0;
+    for (size_t i = 0; i < kAddressesMax; ++i) {
+      hanging.push_back(balancer.pick(tried, kNsPerS));
+      tried |= 1u << hanging.back().address;
+    }
+    return has_changed;
+  };
+  CHECK(fill("a"));
+  CHECK(fill("b"));
+  CHECK(!fill("c"));  // all places are taken
+  CHECK(balancer.name(hanging.back()).starts_with("b"));
+  CHECK(balancer.size() == kAddressesMax);
+  for (const Balancer::Choice& choice : hanging)
+    balancer.on_cut_off(choice, kNsPerMs, kNsPerS);
+  hanging.clear();
+  CHECK(fill("c"));
+  CHECK(balancer.name(hanging.back()).starts_with("c"));
+  CHECK(balancer.size() == kAddressesMax);
 }
 
 }  // namespace ringmaster::upstream

@@ -28,6 +28,7 @@ struct SharedFetches::Flight {
   Attempts::Fetch* source = nullptr;  // the fetch from the upstream; null: none
   bool is_refresh = false;            // goes on without a fetch
   bool is_late = false;               // has used up the time of a fetch that has left
+  uint64_t asked_ns = 0;
   uint64_t timeout_ns = 0;
   uint64_t took_ns = 0;
   uint64_t buffered = 0;
@@ -150,6 +151,7 @@ void SharedFetches::ask(Flight& flight, uint64_t now_ns) {
 
 void SharedFetches::ask(Flight& flight, HttpClient::Request request, uint64_t now_ns) {
   flight.made = std::make_shared<Answer>();
+  flight.asked_ns = now_ns;
   flight.timeout_ns = now_ns + request.timeout_ms * kNsPerMs;
   request.on_bytes = [this, &flight](std::string_view bytes, uint64_t expected) {
     return take_bytes(flight, bytes, expected);
@@ -198,9 +200,10 @@ void SharedFetches::on_ended(Flight& flight, std::optional<HttpClient::Failure> 
   source_.wake();
 }
 
-void SharedFetches::cancel(Fetch* fetch, bool is_late) {
+void SharedFetches::cancel(Fetch* fetch, bool is_late, uint64_t now_ns) {
   Flight& flight = *fetch->flight;
-  flight.is_late |= is_late;
+  const auto age_ns = static_cast<double>(now_ns - flight.asked_ns);
+  flight.is_late |= is_late && age_ns >= answered_ns_.mean();
   forget_timeout(*fetch);
   flight.fetches.erase(fetch->place);
   cancel_if_unused(flight);
@@ -265,6 +268,7 @@ void SharedFetches::settle(Flight& flight, uint64_t now_ns) {
     forget_timeout(fetch);
   flight.answer = std::move(flight.made);
   if (flight.answer->is_decision()) {
+    answered_ns_.add(static_cast<double>(now_ns - flight.asked_ns));
     kept_->cache.put(flight.key, flight.answer, now_ns);
   } else if (AnswerCache::Found found = kept_->cache.find(flight.key, now_ns);
              found.replaces_failure) {

@@ -80,9 +80,12 @@ class SharedFetches {
   struct Fetch;
   static Sharing sharing_of(const Fetch& fetch);
 
-  // See Attempts::start() and cancel(). REQUIRES: may_share(request).
+  // See Attempts::start(). REQUIRES: may_share(request).
   Fetch* start(HttpClient::Request request, uint64_t now_ns);
-  void cancel(Fetch* fetch, bool is_late);
+  // `is_late`: the job's time is over. The fetch may have joined its flight just before. So this
+  // speaks against the upstream only if the flight is as old by now as recent ones were when they
+  // were answered. If none was answered yet, it does in any case.
+  void cancel(Fetch* fetch, bool is_late, uint64_t now_ns);
   // Fails the fetches whose timeout is over, and answers others, but stops after kTurnBytes: the
   // event loop must have its turn.
   void turn(uint64_t now_ns);
@@ -145,6 +148,7 @@ class SharedFetches {
   Flights asking_, ended_, ready_;
   std::unordered_map<KeyedHash, Flight*, KeyedHash::Bucket> open_;  // that fetches may join
   Timeouts timeouts_;  // of fetches whose flight may go on for longer than they wait
+  master::MovingAverage answered_ns_{64};  // the age of flights at their answer
   uint64_t buffer_bytes_ = 0;
   uint64_t refreshes_ = 0;  // flights that renew an answer
 };

@@ -40,7 +40,7 @@ Upstream::Fetch Upstream::start(HttpClient::Request request) {
 
 void Upstream::cancel(const Fetch& fetch, bool is_late) {
   if (fetch.own != nullptr) return attempts_->cancel(fetch.own, is_late);
-  shared_->cancel(fetch.shared, is_late);
+  shared_->cancel(fetch.shared, is_late, now_ns());
 }
 
 double Upstream::wait_ns(const void* client) const {

@@ -91,7 +91,7 @@ class VirtualUpstream {
   }
   void cancel(size_t index, bool is_late = false) {
     outcomes[index].is_cancelled = true;
-    fetches.cancel(std::exchange(outcomes[index].fetch, nullptr), is_late);
+    fetches.cancel(std::exchange(outcomes[index].fetch, nullptr), is_late, now_ns);
   }
   // Ends the request for this target that was asked first.
   void answer(const std::string& target, const std::string& body) { end(target, body, {}); }

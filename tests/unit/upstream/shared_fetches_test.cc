@@ -93,6 +93,34 @@ TEST_CASE("shared fetches: a request that uses up the time of any fetch is cance
   CHECK(upstream.asked.empty());
 }
 
+TEST_CASE("shared fetches: a request is cancelled as late only once recent ones were answered") {
+  VirtualUpstream upstream(coalescing());
+  upstream.start("/a");
+  upstream.pass(100);
+  upstream.answer("/a", "[1]");
+  upstream.turn();
+  const size_t leader = upstream.start("/a", 60'000);
+  const auto join_and_leave_late = [&] {
+    const size_t follower = upstream.start("/a", 60'000);
+    upstream.pass(1);
+    upstream.cancel(follower, true);
+  };
+  SUBCASE("younger than these") {
+    upstream.pass(50);
+    join_and_leave_late();
+    upstream.pass(500);
+    upstream.cancel(leader);
+    CHECK(upstream.cancelled_late == 0);
+  }
+  SUBCASE("as old as these") {
+    upstream.pass(99);
+    join_and_leave_late();
+    upstream.cancel(leader);
+    CHECK(upstream.cancelled_late == 1);
+  }
+  CHECK(upstream.asked.empty());
+}
+
 TEST_CASE(
     "shared fetches: a failure is for fetches that waited at the request's start; later ones "
     "ask again") {

@@ -70,6 +70,17 @@ TEST_CASE("client turns: an item is given to a client whose turn comes sooner") 
   CHECK(pop_all(turns) == "a1 b1 c1 a3 a2 b2 a4 ");
 }
 
+TEST_CASE("client turns: items that were erased come before no other item") {
+  ClientTurns<std::string> turns;
+  push(turns, {"a1", "b1", "b2"});
+  const auto a2 = turns.push("a", "a2"), a3 = turns.push("a", "a3"), a4 = turns.push("a", "a4");
+  turns.erase(a2);
+  turns.erase(a3);
+  CHECK(turns.move_if_sooner(a4, "b").queue == a4.queue);
+  CHECK(turns.move_if_sooner(a4, "c").queue != a4.queue);
+  CHECK(pop_all(turns) == "a1 b1 a4 b2 ");
+}
+
 TEST_CASE("client turns: the only item of a client stays with it") {
   ClientTurns<std::string> turns;
   const auto a1 = turns.push("a", "a1");

@@ -13,6 +13,8 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion 
 CXXFLAGS := -std=c++20 -fPIC -fno-omit-frame-pointer $(WARNINGS)
 FLAGS_release := -O2 -g1 -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 FLAGS_debug   := -Og -g
+# To measure what recording events costs: docs/performance.md.
+FLAGS_norecorder := $(FLAGS_release) -DWITHOUT_RECORDER
 # clang 14, unlike gcc, does not define __SANITIZE_ADDRESS__. RapidJSON's iterators cause the
 # warning that is turned off.
 FLAGS_asan    := -O1 -g1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
@@ -56,7 +58,7 @@ BENCHES  := $(patsubst tests/bench/%.cc,$(OUT)/bench/%,\
 
 .PHONY: all run test check mutants fuzz fuzzers bench benches soak tidy options lint hooks \
         compile-commands install uninstall deb image clean help FORCE
-all: $(PROGRAMS) ## build into build/release/ (or BUILD=debug, asan, tsan)
+all: $(PROGRAMS) ## build into build/release/ (or BUILD=debug, asan, tsan, norecorder)
 
 run: ## install what is missing, build, serve the demo on 127.0.0.1:7070 until Ctrl-C
 	scripts/setup.sh build

@@ -26,6 +26,13 @@
 
 namespace ringmaster::telemetry {
 
+// False only in `make BUILD=norecorder`, which shows what recording costs: docs/performance.md.
+#ifdef WITHOUT_RECORDER
+inline constexpr bool kRecords = false;
+#else
+inline constexpr bool kRecords = true;
+#endif
+
 class Recorder {
  public:
   static constexpr uint32_t kClientsMax = 4096;
@@ -44,6 +51,7 @@ class Recorder {
 
   // Records the next event of this request.
   void record(Trail& trail, EventKind kind, uint64_t at_ns, const What& what = {}) {
+    if constexpr (!kRecords) return;
     trail.last = append({at_ns, what.took_ns, trail.request, trail.last, what.code, trail.client,
                          trail.method, what.reason, what.where, kind, what.step},
                         trail.trace);
@@ -56,6 +64,7 @@ class Recorder {
 
   // The time that admission predicted for a request with a result, and the time that it took.
   void record_prediction(const Trail& trail, uint64_t predicted_ns, uint64_t took_ns) {
+    if constexpr (!kRecords) return;
     metrics_.count_prediction(trail.method, predicted_ns, took_ns);
   }
 

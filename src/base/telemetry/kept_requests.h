@@ -10,6 +10,9 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/telemetry/event.h"
@@ -35,15 +38,15 @@ class KeptRequests {
   static constexpr size_t kPerClass = 10;
   static constexpr uint64_t kGapNs = 20'000'000;
 
-  // A request has ended with the event `end`; `number` is that event's number.
-  void consider(const Event& end, uint64_t number, const EventRing& ring) {
+  // A request has ended with the event `end`; `number` is that event's number, `id` the client's.
+  void consider(const Event& end, uint64_t number, const EventRing& ring, std::string_view id) {
     const size_t method = end.method;
     if (method >= methods_.size()) methods_.resize(method + 1);
     Class& kept = methods_[method][class_of(end)];
     if (end.at_ns < kept.next_ns) return;
     kept.next_ns = end.at_ns + kGapNs;
-    if (kept.stories.size() == kPerClass) kept.stories.erase(kept.stories.begin());
-    kept.stories.push_back(ring.story(number));
+    if (kept.requests.size() == kPerClass) kept.requests.erase(kept.requests.begin());
+    kept.requests.emplace_back(ring.story(number), id);
   }
 
   static size_t class_of(const Event& end) {
@@ -54,21 +57,22 @@ class KeptRequests {
     return found;
   }
 
-  // visit(size_t class, const Story&), for all methods, the oldest of a class first.
+  // visit(size_t class, const Story&, std::string_view id), for all methods, the oldest of a class
+  // first.
   template <class Visit>
   void for_each(Visit visit) const {
     for (const auto& classes : methods_) {
       for (size_t i = 0; i < kClasses; ++i) {
-        for (const Story& story : classes[i].stories)
-          visit(i, story);
+        for (const auto& [story, id] : classes[i].requests)
+          visit(i, story, id);
       }
     }
   }
 
  private:
   struct Class {
-    uint64_t next_ns = 0;        // until then no request is kept
-    std::vector<Story> stories;  // oldest first
+    uint64_t next_ns = 0;                                 // until then no request is kept
+    std::vector<std::pair<Story, std::string>> requests;  // with their ids; oldest first
   };
 
   std::vector<std::array<Class, kClasses>> methods_;  // by NameId

@@ -21,7 +21,7 @@ uint64_t Recorder::append(const Event& event, const TraceContext& trace) {
 }
 
 void Recorder::on_end(const Event& event, uint64_t number, const TraceContext& trace) {
-  kept_.consider(event, number, ring_);
+  kept_.consider(event, number, ring_, ids_.id_of(event.request));
   for (const OnEnd& view : views_)
     view(event, number, trace);
 }

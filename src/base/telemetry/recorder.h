@@ -3,8 +3,8 @@
 // Processes: the master only; there is one.
 // Cost:      an event is one store of 48 bytes and a few counts. No clock is read: the caller has
 //            the time already.
-// Memory:    the ring and the kept requests, both bounded: see EventRing and KeptRequests. Clients
-//            beyond kClientsMax share the name "(other)".
+// Memory:    the ring, the ids and the kept requests, all bounded: see EventRing, RequestIds and
+//            KeptRequests. Clients beyond kClientsMax share the name "(other)".
 // Limits:    a refused request has one event. Of such events, one in kRefusalGapNs stays in the
 //            ring. The views see all of them.
 #pragma once
@@ -22,6 +22,7 @@
 #include "base/telemetry/event_ring.h"
 #include "base/telemetry/kept_requests.h"
 #include "base/telemetry/names.h"
+#include "base/telemetry/request_ids.h"
 #include "base/telemetry/request_metrics.h"
 
 namespace ringmaster::telemetry {
@@ -68,6 +69,13 @@ class Recorder {
     metrics_.count_prediction(trail.method, predicted_ns, took_ns);
   }
 
+  // The id that the client gave to this request: see RequestIds.
+  void note_id(uint64_t request, std::string_view id) {
+    if constexpr (!kRecords) return;
+    ids_.note(request, id);
+  }
+  std::string_view id_of(uint64_t request) const { return ids_.id_of(request); }
+
   // Called for each event that ends a request (refused, answered, cancelled), with its number and
   // the trace that came with the request. Afterwards the ring may have forgotten the event.
   using OnEnd = std::function<void(const Event& event, uint64_t number, const TraceContext& trace)>;
@@ -97,6 +105,7 @@ class Recorder {
   Names names_{UINT16_MAX};
   Names clients_{kClientsMax};
   EventRing ring_;
+  RequestIds ids_;
   RequestMetrics metrics_;
   KeptRequests kept_;
   std::vector<OnEnd> views_;

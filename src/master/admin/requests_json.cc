@@ -27,12 +27,13 @@ void write_event(JsonWriter& json, const Event& event, const telemetry::Names& n
   json.end_object();
 }
 
-void write_story(JsonWriter& json, const Story& story, std::optional<size_t> kept_class,
-                 const Recorder& recorder) {
+void write_story(JsonWriter& json, const Story& story, std::string_view id,
+                 std::optional<size_t> kept_class, const Recorder& recorder) {
   if (story.empty()) return;
   const Event& last = story.back();
   json.begin_object();
   json.member("request", last.request);
+  if (!id.empty()) json.member("id", id);
   json.member("method", recorder.names().name_of(last.method));
   json.member("client", recorder.clients().name_of(last.client));
   if (kept_class) json.member("class", *kept_class);
@@ -73,7 +74,7 @@ std::string recent_requests_json(const Recorder& recorder, uint64_t since, uint6
   json.member("next", recorder.ring().next());
   json.begin_array("requests");
   for (const Story& story : telemetry::recent_stories(recorder.ring(), since, kRecentMax))
-    write_story(json, story, std::nullopt, recorder);
+    write_story(json, story, recorder.id_of(story.back().request), std::nullopt, recorder);
   json.end_array();
   json.end_object();
   return json.take();
@@ -88,8 +89,8 @@ std::string kept_requests_json(const Recorder& recorder, uint64_t now_ns) {
     json.element(from_ns / 1'000'000);
   json.end_array();
   json.begin_array("requests");
-  recorder.kept().for_each([&](size_t kept_class, const Story& story) {
-    write_story(json, story, kept_class, recorder);
+  recorder.kept().for_each([&](size_t kept_class, const Story& story, std::string_view id) {
+    write_story(json, story, id, kept_class, recorder);
   });
   json.end_array();
   json.end_object();

@@ -44,7 +44,8 @@ class TraceWriter {
     json_.begin_array("traceEvents");
   }
 
-  void write(const Story& story);
+  // `id`: the client's, see RequestIds.
+  void write(const Story& story, std::string_view id);
   void write_worker(const Event& event);
   // `whole`: empty for kept requests.
   std::string finish(const std::optional<Whole>& whole);
@@ -63,6 +64,7 @@ class TraceWriter {
   void write_arguments(const Event& end) {
     json_.begin_object("args");
     json_.member("request", end.request);
+    if (!id_.empty()) json_.member("id", id_);
     json_.member("method", recorder_.names().name_of(end.method));
     json_.member("client", recorder_.clients().name_of(end.client));
     json_.member("end", telemetry::kEventNames[static_cast<size_t>(end.kind)]);
@@ -94,6 +96,7 @@ class TraceWriter {
   const Recorder& recorder_;
   const uint64_t now_ns_;
   JsonWriter json_;
+  std::string_view id_;  // of the story that is written
   std::set<uint16_t> workers_;
   std::map<uint64_t, int64_t> waiting_;  // by time: how many more requests wait than before
 };
@@ -150,7 +153,8 @@ void TraceWriter::write_flows(const Story& story) {
   mark(story.back(), "f");
 }
 
-void TraceWriter::write(const Story& story) {
+void TraceWriter::write(const Story& story, std::string_view id) {
+  id_ = id;
   std::map<uint8_t, const Event*> fetches;  // by step: the fetches that have not ended yet
   const Event* queued = nullptr;            // the request waits since this event
   for (const Event& event : story) {
@@ -250,7 +254,7 @@ std::string recent_trace_json(const Recorder& recorder, uint64_t now_ns, size_t 
   const telemetry::EventRing& ring = recorder.ring();
   const std::vector<Story> stories = telemetry::recent_stories(ring, 0, kRecentMax);
   for (const Story& story : stories)
-    trace.write(story);
+    trace.write(story, recorder.id_of(story.back().request));
   for (uint64_t number = ring.first(); number < ring.next(); ++number) {
     const EventKind kind = ring.at(number).kind;
     if (kind == EventKind::kWorkerUp || kind == EventKind::kWorkerEnded)
@@ -263,7 +267,8 @@ std::string recent_trace_json(const Recorder& recorder, uint64_t now_ns, size_t 
 
 std::string kept_trace_json(const Recorder& recorder, uint64_t now_ns) {
   TraceWriter trace(recorder, now_ns);
-  recorder.kept().for_each([&](size_t, const Story& story) { trace.write(story); });
+  recorder.kept().for_each(
+      [&](size_t, const Story& story, std::string_view id) { trace.write(story, id); });
   return trace.finish(std::nullopt);
 }
 

@@ -47,6 +47,7 @@ std::optional<Ticket> Dispatcher::admit(const Method& method, std::string_view p
   }
   const Ticket ticket = job->ticket;
   trail.request = ticket.request;
+  if (extras.rehearsed == nullptr) recorder_.note_id(ticket.request, caller->client_id());
   job->state = JobState::kQueued;
   job->method = &method;
   const std::optional<AdmissionRefusal> refusal =

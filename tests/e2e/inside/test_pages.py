@@ -74,8 +74,25 @@ def test_a_request_can_be_followed_from_its_begin_to_its_end(server):
         assert one["events"][3]["where"].startswith("worker ")
     kept = page(address, "/kept.json")["requests"]
     assert kept[0]["events"] == requests[0]["events"]
+    assert {one["id"] for one in (*requests, *kept)} == {"1"}
     later = page(address, "/requests.json")["next"]
     assert page(address, f"/requests.json?since={later}")["requests"] == []
+
+
+def test_the_ids_of_clients_are_text_of_limited_length(server):
+    running = server(listen=ON)
+    address = status_of(running)
+    ids = [7, 'a"\\<b>\n\u20ac', "x" * 100, None]
+    with running.connect() as client:
+        for id in ids:
+            client.send(request("echo", [1], id))
+        client.answers(len(ids) - 1)
+        counted(address, "echo", ok=len(ids))
+    shown = [one.get("id") for one in page(address, "/requests.json")["requests"]]
+    assert shown == ["7", json.dumps(ids[1]), '"' + "x" * 35 + "\u2026", None]
+    trace = page(address, "/trace.json")["traceEvents"]
+    in_trace = {event["args"].get("id") for event in trace if event.get("cat") == "run"}
+    assert in_trace == set(shown)
 
 
 def test_the_state_of_workers_and_connections(server):

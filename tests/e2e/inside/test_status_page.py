@@ -17,6 +17,7 @@ POLICY = {"default-src 'none'", "script-src 'self'", "style-src 'self'", "connec
           "frame-ancestors 'none'"}  # fmt: skip
 HTML_METHOD = '<b>&"method'
 HTML_CLIENT = "<img/src=x>"
+HTML_ID = "<img/src=y>"
 TOKEN = "the-token-of-a-hostile-client"
 
 
@@ -95,7 +96,8 @@ def calling(client, *methods: str):
     def call():
         while not done.wait(0.1):
             for method in methods:
-                client.call(method, [1])
+                client.send(request(method, [1], HTML_ID))
+                client.answer()
     caller = threading.Thread(target=call)
     caller.start()
     try:
@@ -115,7 +117,7 @@ def test_in_a_browser(server, tokens, root, tmp_path):
     folder = tmp_path / "browser"
     shutil.copytree(root / "tests/e2e/support/browser", folder)
     (folder / "node_modules").symlink_to(root / "build/browser/node_modules")
-    served = {"methods": [HTML_METHOD, "echo"], "clients": [HTML_CLIENT]}
+    served = {"methods": [HTML_METHOD, "echo"], "clients": [HTML_CLIENT], "id": HTML_ID}
     with running.connect() as client:
         client.call("rpc.auth", [TOKEN])
         client.send(request("<i>nothing</i>"))

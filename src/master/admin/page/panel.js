@@ -124,6 +124,7 @@ export function showRequest(panel, request, nowUs, bar = null) {
           : `${duration((nowUs - fromUs) / 1000)} so far`,
       ],
       ["Request", request.request === 0 ? "none: it never became a job" : String(request.request)],
+      ["JSON-RPC id", request.id ?? "–"],
       ["Client", request.client || "–"],
       ["Ended", ended],
     ]),

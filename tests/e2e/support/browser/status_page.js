@@ -1,5 +1,5 @@
 // status_page.js URL SERVED_JSON: checks the status page in chromium. Exits with 0 if all checks
-// pass. SERVED_JSON: {"methods": [...], "clients": [...]}, those that the test uses.
+// pass. SERVED_JSON: {"methods": [...], "clients": [...], "id": "..."}, those that the test uses.
 //
 // The test calls the methods meanwhile. Each check opens a page of its own. An error, a console
 // message, or a load that the page's content policy refused fails the check.
@@ -88,7 +88,8 @@ async function keptRequestsOpenThePanel(page) {
   await keptOf(page, served.methods[0]).click();
   await page.locator("#kept-list button").first().click();
   const panel = await page.textContent("#panel");
-  assert.match(panel, /Outcome.*Took.*Request\d+.*Client/s);
+  assert.match(panel, /Outcome.*Took.*Request\d+JSON-RPC id.*Client/s);
+  assert.ok(panel.includes(JSON.stringify(served.id)), panel);
 }
 
 async function tabReachesEverything(page) {

@@ -18,7 +18,8 @@ Trail begin(Recorder& recorder, uint64_t request, uint64_t at_ns) {
 
 size_t kept(const Recorder& recorder, size_t of_class) {
   size_t count = 0;
-  recorder.kept().for_each([&](size_t its_class, const Story&) { count += its_class == of_class; });
+  recorder.kept().for_each(
+      [&](size_t its_class, const Story&, std::string_view) { count += its_class == of_class; });
   return count;
 }
 
@@ -112,6 +113,34 @@ TEST_CASE("names: a full table names all further ones (other); long names are cu
   CHECK(names.name_of(b).size() == Names::kNameBytesMax);
   CHECK(names.id_of("c") == Names::kOther);
   CHECK(names.name_of(names.id_of("d")) == "(other)");
+}
+
+TEST_CASE("request ids: of the newest requests, and cut") {
+  RequestIds ids;
+  CHECK(ids.id_of(0).empty());
+  ids.note(1, "17");
+  ids.note(2, "");
+  ids.note(3, "\"123e4567-e89b-12d3-a456-426614174000\"");
+  ids.note(4, std::string(1000, 'x'));
+  CHECK(ids.id_of(1) == "17");
+  CHECK(ids.id_of(2).empty());
+  CHECK(ids.id_of(3) == "\"123e4567-e89b-12d3-a456-426614174000\"");
+  CHECK(ids.id_of(4) == std::string(RequestIds::kBytesMax - 3, 'x') + "\u2026");
+  ids.note(1 + RequestIds::kSlots, "18");
+  CHECK(ids.id_of(1).empty());
+  CHECK(ids.id_of(1 + RequestIds::kSlots) == "18");
+}
+
+TEST_CASE("kept requests: they keep their ids") {
+  Recorder recorder;
+  recorder.note_id(1, "17");
+  Trail trail = begin(recorder, 1, 10);
+  recorder.record(trail, EventKind::kAnswered, 50, {.took_ns = 40});
+  recorder.note_id(1 + RequestIds::kSlots, "18");
+  std::vector<std::string> ids;
+  recorder.kept().for_each(
+      [&](size_t, const Story&, std::string_view id) { ids.emplace_back(id); });
+  CHECK(ids == std::vector<std::string>{"17"});
 }
 
 TEST_CASE("kept requests: each class keeps its newest ones, none too soon after another") {

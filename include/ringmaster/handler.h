@@ -47,7 +47,7 @@ extern "C" {
 #endif
 
 /* Bumped whenever this file changes in a way that breaks compiled handlers. */
-#define RINGMASTER_HANDLER_ABI 4u
+#define RINGMASTER_HANDLER_ABI 5u
 
 /* After the last byte of params and of every input, this many bytes may be read (not used), so that
  * parsers which read ahead in wide registers need no copy. Their values are unspecified. */
@@ -167,6 +167,21 @@ typedef struct rm_handler {
    * before interrupt() and when run() crashes: async-signal-safe functions only. The text becomes
    * lines of the log, after a crash 3 KiB at most. NULL: nothing to write. */
   void (*write_stack)(void* self, int fd);
+
+  /* The frames of the handler's own language, for the tail profile. NULL: it has none of its own.
+   * Called in a signal handler of the thread that is in run(), while the native stack is walked
+   * from the inside out: for each native frame after the first one, with its stack pointer. If the
+   * native frame that came before belongs to an interpreter, writes the frames which that one ran,
+   * innermost first and frames_max at most, and returns their number: they replace the native
+   * frame. Else returns 0. A frame is any number that tells a function from all others. `*place` is
+   * the handler's own, and NULL when a walk begins. Async-signal-safe functions only, no lock. A
+   * fault ends the walk, and not the worker, unless the handler handles SIGSEGV itself. */
+  size_t (*frames)(void* self, const void** place, uintptr_t stack_pointer, uint64_t* frames,
+                   size_t frames_max);
+  /* Called in the fork server: writes the NUL-terminated name of a function that frames() gave in a
+   * worker, and returns 0; else returns non-zero. `frame` may be any number, since a worker can be
+   * hostile, and also the address of a native function. NULL if frames() is. */
+  int (*frame_name)(void* self, uint64_t frame, char* name, size_t name_size);
 } rm_handler;
 
 /* A description is a JSON object, NUL-terminated, at most RINGMASTER_DESCRIPTION_BYTES_MAX long and

@@ -310,6 +310,8 @@ constexpr rm_handler make_handler() {
           nullptr,
           nullptr,
           nullptr,
+          nullptr,
+          nullptr,
           nullptr};
 }
 

@@ -243,7 +243,10 @@ std::string ForkServer::names_of(std::string_view addresses) {
   for (uint64_t address = 0; addresses.size() >= sizeof address;
        addresses.remove_prefix(sizeof address)) {
     std::memcpy(&address, addresses.data(), sizeof address);
-    names += reports_.symbols().name(address) + '\0';
+    std::string name;
+    for (size_t i = 0; i < handlers_.size() && name.empty(); ++i)
+      name = handlers_[i].frame_name(address);
+    names += (name.empty() ? reports_.symbols().name(address) : name) + '\0';
   }
   return names;
 }

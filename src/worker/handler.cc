@@ -12,6 +12,7 @@ namespace ringmaster::worker {
 namespace {
 
 constexpr size_t kErrorBytes = 1024;
+constexpr size_t kFrameNameBytes = 256;
 
 std::atomic<const Handler*> the_running = nullptr;
 static_assert(std::atomic<const Handler*>::is_always_lock_free);
@@ -108,6 +109,19 @@ Status Handler::self_test() const {
 
 void Handler::write_stack(int fd) const {
   if (handler_->write_stack != nullptr) handler_->write_stack(self_.get(), fd);
+}
+
+size_t Handler::frames(const void*& place, uintptr_t stack_pointer,
+                       std::span<uint64_t> frames) const {
+  if (handler_->frames == nullptr) return 0;
+  return handler_->frames(self_.get(), &place, stack_pointer, frames.data(), frames.size());
+}
+
+std::string Handler::frame_name(uint64_t frame) const {
+  char name[kFrameNameBytes];
+  const bool is_named = handler_->frame_name != nullptr &&
+                        handler_->frame_name(self_.get(), frame, name, sizeof name) == 0;
+  return is_named ? name : "";
 }
 
 const Handler* Handler::running() {

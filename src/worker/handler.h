@@ -6,8 +6,10 @@
 // Memory:    the handler's state lives until this object is destroyed, in each process separately.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <ringmaster/handler.h>
+#include <span>
 #include <string>
 
 #include "base/status.h"
@@ -42,6 +44,10 @@ class Handler {
   void interrupt() const { handler_->interrupt(self_.get()); }
   // Does nothing if the handler has no write_stack().
   void write_stack(int fd) const;
+  // See rm_handler. Returns 0 if the handler has no frames of its own.
+  size_t frames(const void*& place, uintptr_t stack_pointer, std::span<uint64_t> frames) const;
+  // Empty: `frame` is none of the handler's.
+  std::string frame_name(uint64_t frame) const;
 
   // The handler whose run() this process executes; null: none. For signal handlers.
   static const Handler* running();

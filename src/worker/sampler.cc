@@ -10,6 +10,7 @@
 
 #include "worker/crash/crash_report.h"
 #include "worker/crash/interrupted.h"
+#include "worker/handler.h"
 
 namespace ringmaster::worker {
 namespace {
@@ -26,6 +27,8 @@ struct Walk {
   uintptr_t interrupted_at = 0;
   bool has_begun = false;  // false: the frames so far are the signal handler's own
   size_t depth = 0;
+  const Handler* handler = nullptr;
+  const void* place = nullptr;  // of Handler::frames()
   std::array<uint64_t, ipc::SampleRing::kFramesMax> frames{};
 } walk;
 
@@ -38,7 +41,14 @@ _Unwind_Reason_Code on_frame(_Unwind_Context* context, void*) {
   const uintptr_t address = _Unwind_GetIP(context);
   walk.has_begun |= address == walk.interrupted_at;
   if (!walk.has_begun) return _URC_NO_REASON;
-  if (_Unwind_GetCFA(context) >= the_outermost) return _URC_END_OF_STACK;
+  const uintptr_t stack_pointer = _Unwind_GetCFA(context);
+  if (stack_pointer >= the_outermost) return _URC_END_OF_STACK;
+  if (walk.depth > 0 && walk.handler != nullptr) {  // a native frame came before
+    const auto rest = std::span(walk.frames).subspan(walk.depth - 1);
+    if (const size_t count = walk.handler->frames(walk.place, stack_pointer, rest))
+      walk.depth += std::min(count, rest.size()) - 1;
+    if (walk.depth == walk.frames.size()) return _URC_END_OF_STACK;
+  }
   // Where the function begins: all its addresses are one frame of the profile.
   const uintptr_t function = _Unwind_GetRegionStart(context);
   walk.frames[walk.depth++] = function != 0 ? function : address;
@@ -49,12 +59,14 @@ void walk_stack(uintptr_t instruction) {
   walk.interrupted_at = instruction;
   walk.has_begun = false;
   walk.depth = 0;
+  walk.handler = Handler::running();
+  walk.place = nullptr;
   CrashReports::try_call([] { _Unwind_Backtrace(on_frame, nullptr); });
   if (walk.depth == 0) walk.frames[walk.depth++] = instruction;
 }
 
-// Calls only async-signal-safe functions, and _Unwind_Backtrace(), which allocates nothing, and
-// takes no lock unless code was registered at run time.
+// Calls only async-signal-safe functions, the handler's frames(), and _Unwind_Backtrace(), which
+// allocates nothing, and takes no lock unless code was registered at run time.
 void on_tick(int, siginfo_t* info, void* context) {
   const int error = errno;
   if (const std::optional<ipc::Publication> job = the_job_at_work()) {

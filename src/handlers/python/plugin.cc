@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <ringmaster/handler.h>
 
+#include "handlers/python/code_frames.h"
 #include "handlers/python/interpreter.h"
 #include "handlers/python/python_handler.h"
 
@@ -66,6 +67,17 @@ constexpr rm_handler kHandler = {
     .after_fork_child = ringmaster::python::after_fork_child,
     .interrupt = [](void* self) { handler_of(self).interrupt(); },
     .write_stack = [](void*, int fd) { ringmaster::python::write_stack(fd); },
+    .frames =
+        [](void*, const void** place, uintptr_t stack_pointer, uint64_t* frames,
+           size_t frames_max) {
+          return ringmaster::python::code_frames(*place, stack_pointer, {frames, frames_max});
+        },
+    .frame_name =
+        [](void*, uint64_t frame, char* name, size_t name_size) {
+          const std::string found = ringmaster::python::code_name(frame);
+          std::snprintf(name, name_size, "%s", found.c_str());
+          return found.empty() ? 1 : 0;
+        },
 };
 
 }  // namespace

@@ -45,15 +45,19 @@ def wait_for_function(running, kind: str, function: str, method="score"):
     wait_until(found, f"{function} in the {kind} jobs")
 
 
-def test_the_branch_that_only_slow_jobs_take_is_the_first_line(server, branches):
+def run_jobs(running):
     """One job in 200 takes the slow path."""
-    running = start(server, branches)
     with running.connect() as client:
         for begin in range(0, 1200, 50):
             ids = range(begin, begin + 50)
             params = [{"normal_ms": 2, "slow_ms": 40 * (id % 200 == 100)} for id in ids]
             client.send(b"".join(map(request, ["score"] * len(ids), params, ids)))
             client.answers(len(ids))
+
+
+def test_the_branch_that_only_slow_jobs_take_is_the_first_line(server, branches):
+    running = start(server, branches)
+    run_jobs(running)
     address = status_of(running)
     status, text = ask(address, "/profile.txt")
     assert status == 200
@@ -72,6 +76,67 @@ def test_the_branch_that_only_slow_jobs_take_is_the_first_line(server, branches)
     folded = ask(address, "/profile.folded")[1]
     line = r"^score;slow;.*;slow_branch \(branches\.so\);use_cpu \(branches\.so\).* \d+$"
     assert re.search(line, folded, re.MULTILINE), folded
+
+
+def test_functions_in_python_take_the_place_of_the_interpreter(server, python):
+    running = start(server, python("""
+        import time
+
+        def use_cpu(ms):
+            end = time.thread_time() + ms / 1000
+            while time.thread_time() < end:
+                sum(range(100))
+
+        class Model:
+            def normal_branch(self, ms):
+                use_cpu(ms)
+
+            def slow_branch(self, ms):
+                sorted([ms], key=use_cpu)  # a function in C calls use_cpu()
+
+        def run(normal_ms, slow_ms):
+            Model().normal_branch(normal_ms)
+            if slow_ms:
+                Model().slow_branch(slow_ms)
+    """))
+    run_jobs(running)
+    text = ask(status_of(running), "/profile.txt")[1]
+    assert text.splitlines()[3].endswith(" Model.slow_branch (handler.py:13)"), text
+    folded = ask(status_of(running), "/profile.folded")[1]
+    branch = r"run \(handler\.py:16\);Model\.slow_branch \(handler\.py:13\)"
+    line = rf"^score;slow;.*;{branch};.+;use_cpu \(handler\.py:4\).* \d+$"
+    assert re.search(line, folded, re.MULTILINE), folded
+
+
+def test_a_worker_survives_samples_at_any_instruction_of_python(server, python):
+    """Generators, exceptions and recursion; many more samples than its own timer takes."""
+    running = start(server, python("""
+        def walk(depth):
+            if depth == 0:
+                raise ValueError("the end")
+            yield depth
+            yield from walk(depth - 1)
+
+        def run(rounds):
+            for _ in range(rounds):
+                seen = []
+                try:
+                    for each in walk(100):
+                        seen.append(sorted([each], key=lambda one: -one)[0])
+                except ValueError:
+                    pass
+            return sum(seen)
+    """), workers={"count": 1}, attempts=1)  # fmt: skip
+    (pid,) = running.workers().values()
+    with running.connect() as client:
+        for _ in range(20):
+            client.send(b"".join(request("score", [1], id) for id in range(50)))
+            for _ in range(1000):
+                os.kill(pid, signal.SIGRTMAX - 1)
+            assert {one["result"] for one in client.answers(50).values()} == {5050}
+        assert client.call("score", [100]) == 5050
+    assert running.workers() == {0: pid}
+    wait_for_function(running, "slow", "walk")
 
 
 def test_jobs_that_killed_their_worker_and_jobs_that_overran(server, branches):

@@ -1,0 +1,24 @@
+// The Python frames of a worker's stack, for the tail profile. A frame is named by the address of
+// its code object.
+//
+// Processes: frames(): a worker, in a signal handler at any instruction of the interpreter; name():
+//            the fork server, in whose memory the code objects lie at the same addresses.
+// Death:     a frame that the interpreter was just about to change can be wrong, or cannot be read:
+//            the caller must survive a fault (CrashReports::try_call() of the server).
+// Limits:    no names for code that a worker has made itself, and none that is not ASCII. Of
+//            CPython versions other than 3.11 no frames are read: the structures differ.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+
+namespace ringmaster::python {
+
+// For the ABI's members frames() and frame_name().
+size_t code_frames(const void*& place, uintptr_t stack_pointer, std::span<uint64_t> frames);
+// Empty: there is no code object at `frame`, which may be any number.
+std::string code_name(uint64_t frame);
+
+}  // namespace ringmaster::python

@@ -1,4 +1,4 @@
-/* profile_cost: a handler with work of a fixed size: {"rounds": N, "depth": N}. It counts `rounds`
+/* fixed_work: a handler with work of a fixed size: {"rounds": N, "depth": N}. It counts `rounds`
  * down in the innermost of `depth` calls, and answers null. */
 #include <ringmaster/handler.h>
 #include <stdlib.h>

@@ -1,10 +1,12 @@
 """`ringmaster trace`: a server's recent and kept requests, for Perfetto."""
 
 import json
+import os
+import signal
 import subprocess
 
 import pytest
-from client import DEADLINE_S
+from client import DEADLINE_S, request
 from status_port import ON, status_of
 
 
@@ -60,6 +62,76 @@ def test_each_request_is_there_with_its_fetch_and_its_run(traced, trace):
             for event in events if event["name"] == "thread_name"}
     workers = {rows[event["pid"], event["tid"]] for event in events if event.get("cat") == "run"}
     assert workers <= {"worker 0", "worker 1"}
+
+
+def ns(us: float) -> int:
+    return round(us * 1000)
+
+
+def check_slices(events: list[dict]) -> dict[tuple, list[tuple[int, int]]]:
+    """Slices of a row must nest. Returns begin and end of each, by row."""
+    rows: dict[tuple, list[tuple[int, int]]] = {}
+    for event in events:
+        if event["ph"] == "X":
+            assert event["dur"] >= 0, event
+            row = rows.setdefault((event["pid"], event["tid"]), [])
+            row.append((ns(event["ts"]), ns(event["ts"]) + ns(event["dur"])))
+    for row in rows.values():
+        open_ends: list[int] = []
+        for begin, end in sorted(row, key=lambda one: (one[0], -one[1])):
+            while open_ends and open_ends[-1] <= begin:
+                open_ends.pop()
+            assert not open_ends or end <= open_ends[-1], (begin, end, row)
+            open_ends.append(end)
+    return rows
+
+
+def check_format(trace: dict):
+    """What Chrome's "Trace Event Format" asks of the kinds of events that the server writes."""
+    assert trace["displayTimeUnit"] in ("ms", "ns")
+    events = trace["traceEvents"]
+    slices = check_slices(events)
+    spans: dict[tuple, list[tuple[str, int]]] = {}
+    flows: dict[tuple, list[tuple[str, int]]] = {}
+    for event in events:
+        kind, row = event["ph"], (event["pid"], event["tid"])
+        assert {type(each) for each in (*row, event["name"])} == {int, str}, event
+        if kind == "M":
+            assert event["name"] in ("process_name", "thread_name"), event
+            assert type(event["args"]["name"]) is str
+            continue
+        at = ns(event["ts"])
+        assert at >= 0
+        if kind in "be":
+            key = event["cat"], event["id"], event["pid"], event["name"]
+            spans.setdefault(key, []).append((kind, at))
+        elif kind in "stf":
+            flows.setdefault((event["cat"], event["id"], event["name"]), []).append((kind, at))
+            assert any(begin <= at <= end for begin, end in slices[row]), event
+        elif kind == "C":
+            assert {type(each) for each in event["args"].values()} <= {int, float}, event
+        elif kind == "i":
+            assert event["s"] in ("g", "p", "t"), event
+        else:
+            assert kind == "X", event
+    for key, its in spans.items():
+        assert [kind for kind, _ in its] == ["b", "e"] and its[0][1] <= its[1][1], (key, its)
+    for key, its in flows.items():
+        kinds = "".join(kind for kind, _ in its)
+        assert kinds[0] == "s" and kinds[-1] == "f" and set(kinds[1:-1]) <= {"t"}, (key, its)
+        assert [at for _, at in its] == sorted(at for _, at in its), (key, its)
+    assert slices and spans and flows
+
+
+@pytest.mark.parametrize("which", [(), ("--kept",)])
+def test_the_format_is_that_of_chrome(traced, trace, which):
+    """Requests with fetches, with errors, and of a worker that is killed."""
+    with traced.connect() as client:
+        client.send(b"".join(request("both", {"user_id": user}, user) for user in range(40)))
+        client.send(request("both", {}, 40))
+        os.kill(traced.workers()[0], signal.SIGKILL)
+        client.answers(41)
+    check_format(json.loads(trace("--to", status_of(traced), *which).stdout))
 
 
 def test_a_file_is_written_and_kept_requests_are_a_trace_of_their_own(traced, trace, tmp_path):

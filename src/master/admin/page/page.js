@@ -66,21 +66,14 @@ function showServer(now) {
 
 let found = [];
 let keptAnswer = null;
-const WORDS = { bad: "✖ bad: ", warn: "▲ look: ", good: "✔ fine: " };
+const WORDS = { bad: "✖ bad: ", warn: "▲ look: ", good: "✔ fine: ", unknown: "" };
 
 function showProblems() {
   found = problems(history, keptAnswer);
-  const lines =
-    found.length > 0
-      ? found
-      : [
-          {
-            level: "good",
-            text: history.window(10)
-              ? "Nothing stands out."
-              : "Watching: the first rates come in a second.",
-          },
-        ];
+  const nothing = history.window(10)
+    ? { level: "good", text: "Nothing stands out." }
+    : { level: "unknown", text: "Watching: the first rates come in a second." };
+  const lines = found.length > 0 ? found : [nothing];
   // The texts change each second: a screen reader is told only how many there are.
   const bad = found.filter((one) => one.level === "bad").length;
   setText(at("summary"), found.length === 0 ? "" : `${bad} bad, ${found.length - bad} to look at`);

@@ -33,8 +33,7 @@ std::vector<std::string> texts_of(const addrinfo* first) {
     if (at->ai_family == first->ai_family) texts.push_back(ip_text(at->ai_addr));
   }
   std::ranges::sort(texts);
-  const auto repeated = std::ranges::unique(texts);
-  texts.erase(repeated.begin(), repeated.end());
+  texts.erase(std::unique(texts.begin(), texts.end()), texts.end());
   return texts;
 }
 

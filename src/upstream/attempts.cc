@@ -14,6 +14,9 @@ namespace {
 
 using Change = Breaker::Change;
 
+// When a fetch is due that waits for the budget of hedges.
+constexpr uint64_t kInWant = UINT64_MAX;
+
 size_t count_of_urls(const UpstreamOptions& options) {
   return 1 + options.further_urls.size();
 }
@@ -123,14 +126,14 @@ void Attempts::set_addresses(const std::vector<std::string>& found) {
        {"left_out", found.size() - used.size()}});
 }
 
-size_t Attempts::client_of(const Copy& copy) const {
+size_t Attempts::url_of(const Copy& copy) const {
   return lookup_ ? 0 : copy.choice.address;
 }
 
 // For the log.
 std::string_view Attempts::address_of(const Copy& copy) const {
   const std::string& name = balancer_.name(copy.choice);
-  return name.empty() ? host_of(clients_[client_of(copy)]->options().url) : name;
+  return name.empty() ? host_of(clients_[url_of(copy)]->options().url) : name;
 }
 
 uint64_t Attempts::descriptors_max(const UpstreamOptions& options) {
@@ -189,6 +192,7 @@ Attempts::Fetch* Attempts::start(Request request) {
   }
   retry_budget_.on_fetch();
   hedge_budget_.on_fetch();
+  hedge_one_in_want(now);
   const std::optional<uint64_t> delay_ns = hedge_delay_.ns();
   if (delay_ns && fetch.is_repeatable) wait(fetch, now + *delay_ns, now);
   --fetch.attempts_left;
@@ -220,7 +224,7 @@ void Attempts::send(Copy& copy, Breaker::Pass pass, uint64_t now_ns) {
     copy.sent = nullptr;
     copy.fetch->attempts->on_done(copy, std::move(failure), took_ns);
   };
-  copy.sent = clients_[client_of(copy)]->start(std::move(request), balancer_.name(copy.choice));
+  copy.sent = clients_[url_of(copy)]->start(std::move(request), balancer_.name(copy.choice));
 }
 
 void Attempts::on_done(Copy& copy, std::optional<Failure> failure, uint64_t took_ns) {
@@ -276,16 +280,24 @@ void Attempts::try_hedge(Fetch& fetch, uint64_t now_ns) {
   const HttpClient::Fetch* const first = fetch.copies[0].sent;
   if (first == nullptr || !HttpClient::is_sent(*first) || fetch.answering != nullptr) return;
   if (breaker_.is_open() || !has_time(fetch, now_ns)) return;
-  // The fetches that begin meanwhile may fill the budget.
-  if (!hedge_budget_.try_take()) return wait(fetch, now_ns + hedge_delay_.ns().value(), now_ns);
+  if (!hedge_budget_.try_take()) return wait(fetch, kInWant, now_ns);
   ++counts_.hedges;
   send(fetch.copies[1], breaker_.try_pass(now_ns).value(), now_ns);
 }
 
+// Only a fetch that begins adds to the budget.
+void Attempts::hedge_one_in_want(uint64_t now_ns) {
+  const auto waiting = due_.lower_bound(kInWant);
+  if (waiting == due_.end() || !hedge_budget_.has_token()) return;
+  Fetch& fetch = *waiting->second;
+  stop_waiting(fetch);
+  try_hedge(fetch, now_ns);
+}
+
 void Attempts::adapt_limit(const Copy& copy, uint64_t took_ns, uint64_t now_ns) {
   if (limits_.empty()) return;
-  HttpClient& client = *clients_[client_of(copy)];
-  AdaptiveLimit& limit = limits_[client_of(copy)];
+  HttpClient& client = *clients_[url_of(copy)];
+  AdaptiveLimit& limit = limits_[url_of(copy)];
   limit.set_max(client.capacity());
   limit.on_end(took_ns, client.in_flight() - client.waiting() + 1, now_ns);
   client.set_limit(limit.limit());
@@ -333,13 +345,13 @@ void Attempts::cancel(Fetch* fetch, bool is_late) {
 
 void Attempts::share_turn(Fetch* fetch, const void* client) {
   for (const Copy& copy : fetch->copies) {
-    if (copy.sent != nullptr) clients_[client_of(copy)]->share_turn(copy.sent, client);
+    if (copy.sent != nullptr) clients_[url_of(copy)]->share_turn(copy.sent, client);
   }
 }
 
 void Attempts::cut_off(Copy& copy, bool is_late, uint64_t now_ns) {
   const uint64_t took_ns = HttpClient::sent_for_ns(*copy.sent, now_ns);
-  clients_[client_of(copy)]->cancel(std::exchange(copy.sent, nullptr));
+  clients_[url_of(copy)]->cancel(std::exchange(copy.sent, nullptr));
   const Outcome outcome =
       is_late ? outcome_of("timeout", took_ns, now_ns - copy.sent_ns) : Outcome::kCutOff;
   end_attempt(copy, outcome, "timeout", took_ns, now_ns);

@@ -4,8 +4,8 @@
 // Addresses: either each URL is one, and has an HttpClient with an equal part of the connections.
 //          Or (`resolves`) the IP addresses of the URL's host come and go as NameLookup finds them.
 //          They share one HttpClient, so that no connections must be shared out anew. Until the
-//          first lookup has succeeded, libcurl looks the host up. The idle connections to an
-//          address that has gone are ended with the next lookup.
+//          first lookup has succeeded, libcurl looks the host up. Each lookup ends the
+//          idle connections to addresses that are gone.
 // Threads: the loop's only.
 // Retries: a failed attempt is followed by another while `attempts`, the retry budget (see there)
 //          and the fetch's time allow. The attempts of a fetch share its timeout. A fetch that
@@ -14,9 +14,9 @@
 //          (retry_after_ms) and no other address is left: then at that time, if the fetch's timeout
 //          allows.
 // Hedges:  a fetch that has no answer after HedgeDelay is sent a second time, if it may be done
-//          twice, within a budget of its own. A fetch that finds the budget empty tries again after
-//          the same delay. The first byte of a body, or the first whole answer, decides: the other
-//          copy is cut off, at the end of the fetch at the latest.
+//          twice, within a budget of its own. A fetch that finds the budget empty is hedged once a
+//          later fetch has filled it. The first byte of a body, or the first whole answer, decides:
+//          the other copy is cut off, at the end of the fetch at the latest.
 // Bodies:  no byte is held back. From the first byte of a body that on_bytes got, no other attempt
 //          follows: if this attempt fails, so does the fetch. An error's body counts for nothing.
 // Breaker: while it is open, fetches fail in the next turn of the loop, with "breaker_open". The
@@ -96,13 +96,15 @@ class Attempts {
   struct Copy;
 
   void set_addresses(const std::vector<std::string>& found);
-  size_t client_of(const Copy& copy) const;
+  // The index of its URL, in clients_ and limits_.
+  size_t url_of(const Copy& copy) const;
   std::string_view address_of(const Copy& copy) const;
 
   void send(Copy& copy, Breaker::Pass pass, uint64_t now_ns);
   bool try_again(Copy& copy, const Failure& failure, uint64_t now_ns);
   void repeat(Copy& copy, uint64_t now_ns);
   void try_hedge(Fetch& fetch, uint64_t now_ns);
+  void hedge_one_in_want(uint64_t now_ns);
   static bool has_time(const Fetch& fetch, uint64_t now_ns);
   void wait(Fetch& fetch, uint64_t due_ns, uint64_t now_ns);
   void stop_waiting(Fetch& fetch);

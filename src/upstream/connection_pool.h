@@ -82,7 +82,7 @@ class ConnectionPool {
   double wait_ns(const void* client) const;
   // The most descriptors that a pool uses.
   static uint64_t descriptors_max(const UpstreamOptions& options);
-  // Whether the last response came by HTTP/2.
+  // Whether the last response came by HTTP/2; before the first one: whether http = "2".
   bool is_multiplexed() const { return is_multiplexed_; }
 
  private:

@@ -54,7 +54,8 @@ struct HttpClient::Curl {
 
   static size_t on_header(char* line, size_t, size_t size, void* user);
   static size_t on_body(char* bytes, size_t, size_t size, void* user);
-  static int on_connection(void* user, char*, char*, int, int);
+  static int before_request(void* user, char*, char*, int, int);
+  static bool was_sent(const Fetch& fetch);
   void on_done(Fetch& fetch, CURLcode code);
   std::unique_ptr<Fetch> make_fetch();
   void set_url(Fetch& fetch) const;
@@ -105,18 +106,27 @@ size_t HttpClient::Curl::on_body(char* bytes, size_t, size_t size, void* user) {
 // libcurl calls this before it sends the request. By itself, it sends a request again, of whatever
 // method, if a kept connection ends without an answer. Over HTTP/2 it may: most of these requests
 // are streams that the server has refused when it took the connection out of use.
-int HttpClient::Curl::on_connection(void* user, char*, char*, int, int) {
+int HttpClient::Curl::before_request(void* user, char*, char*, int, int) {
   auto* fetch = static_cast<Fetch*>(user);
-  long sent = 0;
-  curl_easy_getinfo(fetch->easy.get(), CURLINFO_REQUEST_SIZE, &sent);
-  if (!fetch->sent_before) fetch->sent_before = sent;
-  const bool is_first = sent == *fetch->sent_before;
+  if (!fetch->sent_before) {
+    fetch->sent_before = 0;
+    curl_easy_getinfo(fetch->easy.get(), CURLINFO_REQUEST_SIZE, &*fetch->sent_before);
+  }
   const bool may_repeat = fetch->request.is_repeatable || fetch->curl->pool.is_multiplexed();
-  return is_first || may_repeat ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
+  return may_repeat || !was_sent(*fetch) ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
+}
+
+// Whether bytes of the request were sent on a connection that has ended since.
+bool HttpClient::Curl::was_sent(const Fetch& fetch) {
+  long sent = 0;
+  curl_easy_getinfo(fetch.easy.get(), CURLINFO_REQUEST_SIZE, &sent);
+  return fetch.sent_before && sent > *fetch.sent_before;
 }
 
 void HttpClient::Curl::on_done(Fetch& fetch, CURLcode code) {
-  if (code == CURLE_ABORTED_BY_CALLBACK) {  // see on_connection()
+  const bool has_no_connection =
+      code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST;
+  if (code == CURLE_ABORTED_BY_CALLBACK || (has_no_connection && was_sent(fetch))) {
     code = CURLE_GOT_NOTHING;
     fetch.error[0] = '\0';
   }
@@ -248,7 +258,7 @@ std::unique_ptr<HttpClient::Fetch> HttpClient::Curl::make_fetch() {
   curl_easy_setopt(easy, CURLOPT_HEADERDATA, made.get());
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &Curl::on_body);
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, made.get());
-  curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, &Curl::on_connection);
+  curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, &Curl::before_request);
   curl_easy_setopt(easy, CURLOPT_PREREQDATA, made.get());
   pool.adopt(*made);
   return made;

@@ -57,9 +57,8 @@ class HttpClient {
     // Called once, at the end, unless cancelled. No failure: status 200 to 299 and a whole body.
     // `took_ns`: the time since the fetch got a connection; after redirects, the last one.
     std::function<void(std::optional<Failure>, uint64_t took_ns)> on_done;
-    // False: the upstream may get it only once. If it was sent on a kept connection that ends
-    // without an answer, the fetch fails ("truncated") instead of being sent again; over HTTP/2 it
-    // is sent again.
+    // Whether libcurl may send it again by itself if a kept connection ends without an answer.
+    // False: such a fetch fails ("truncated"). Over HTTP/2 libcurl sends it again in any case.
     bool is_repeatable = true;
   };
 

@@ -27,7 +27,7 @@ struct SharedFetches::Flight {
   SharedAnswer answer;                // null until the flight is ready
   Attempts::Fetch* source = nullptr;  // the fetch from the upstream; null: none
   bool is_refresh = false;            // goes on without a fetch
-  bool is_late = false;               // has used up the time of a fetch that has left
+  bool is_late = false;               // counts as a timeout if it is cancelled now: see cancel()
   uint64_t asked_ns = 0;
   uint64_t timeout_ns = 0;
   uint64_t took_ns = 0;
@@ -203,7 +203,8 @@ void SharedFetches::on_ended(Flight& flight, std::optional<HttpClient::Failure> 
 void SharedFetches::cancel(Fetch* fetch, bool is_late, uint64_t now_ns) {
   Flight& flight = *fetch->flight;
   const auto age_ns = static_cast<double>(now_ns - flight.asked_ns);
-  flight.is_late |= is_late && age_ns >= answered_ns_.mean();
+  const bool is_old = !fetch->came_later || age_ns >= answered_ns_.mean();
+  flight.is_late |= is_late && is_old;
   forget_timeout(*fetch);
   flight.fetches.erase(fetch->place);
   cancel_if_unused(flight);

@@ -17,8 +17,9 @@ class SpareBudget {
   SpareBudget(double part, double first) : part_(part), tokens_(first) {}
 
   void on_fetch() { tokens_ = std::min(tokens_ + part_, kTokensMax); }
+  bool has_token() const { return tokens_ >= 1; }
   bool try_take() {
-    if (tokens_ < 1) return false;
+    if (!has_token()) return false;
     tokens_ -= 1;
     return true;
   }

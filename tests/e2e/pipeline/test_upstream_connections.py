@@ -76,6 +76,28 @@ def test_a_request_that_a_kept_connection_has_lost(fetching, is_idempotent):
             assert client.call("fetch", {"what": 3}) is True
 
 
+def test_a_lost_request_is_not_sent_to_a_server_that_starts_again(fetching):
+    """The upstream dies while it serves the second request: the next connection is refused."""
+    seen = []
+
+    def serve(connection, body):
+        seen.append(body)
+        if len(seen) == 2:
+            upstream.stop_listening()
+            connection.shutdown(socket.SHUT_RDWR)
+        else:
+            connection.sendall(answer(b"true"))
+
+    with ScriptedUpstream(serve) as upstream:
+        running = fetching(upstream.url, connections=1, attempts=2)
+        with running.connect() as client:
+            assert client.call("fetch", {"what": 1}) is True
+            with pytest.raises(RpcError) as lost:
+                client.call("fetch", {"what": 2})
+    assert lost.value.data["reason"] == "truncated"
+    assert len(seen) == 2
+
+
 def test_no_fetch_waits_while_a_connection_is_free(fetching):
     """Half of the connections are held: all others are served by the rest, in their order."""
     held = threading.Event()

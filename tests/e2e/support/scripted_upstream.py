@@ -29,11 +29,15 @@ class ScriptedUpstream:
         return self
 
     def __exit__(self, *unused):
-        self._server.shutdown(socket.SHUT_RDWR)
-        self._server.close()
+        if self._server.fileno() >= 0:
+            self.stop_listening()
         for connection in self.connections:
             connection.close()
         self._thread.join(10)
+
+    def stop_listening(self):
+        self._server.shutdown(socket.SHUT_RDWR)
+        self._server.close()
 
     def _accept(self):
         while True:

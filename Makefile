@@ -47,7 +47,8 @@ PROGRAMS := $(OUT)/ringmaster $(OUT)/feature_service $(HANDLERS:%=$(OUT)/handler
 # the coverage counts no others.
 FUZZED   := $(call objects,$(filter $(addprefix src/,base/% ipc/% rpc/% config/% net/client/% \
                                                  master/scheduler/%),$(SERVER))) \
-            $(call each,$(wildcard src/upstream/*template.cc) src/demo/interests/features.cc \
+            $(call each,$(wildcard src/upstream/*template.cc) src/upstream/name_lookup.cc \
+              src/demo/interests/features.cc \
               src/net/cidr.cc src/net/proxy_header.cc $(wildcard src/net/tls_*.cc) \
               $(addprefix src/master/,frontend/http_policy.cc \
                 $(addprefix pipeline/,job.cc run_stage.cc run_stage_recovery.cc tail_profile.cc)))

@@ -1,6 +1,6 @@
 #!/bin/bash
-# check.sh [short|build|every|asan|tsan]: all of `every`, `asan` and `tsan`; `short` is the form for
-# each change, and `build` builds what it needs.
+# check.sh [short|build|every|asan|tsan]: without an argument every, asan and tsan. short: the form
+# for each change. build: builds what short needs.
 # every: the tests that kill a worker or try random schedules, at every instruction and longer.
 # asan: every test under ASan+UBSan.
 # tsan: the unit tests, and the end-to-end tests of the master's threads, under TSan.
@@ -13,14 +13,19 @@ cd "$(dirname "$0")/.."
   exec scripts/sum.sh "scripts/check.sh every" "scripts/check.sh asan" "scripts/check.sh tsan" \
     "scripts/fuzz.sh short"
 if [[ $1 == short ]]; then
+  scripts/check.sh build
+  # The fuzzers take one core, and at the end of the tests one core has nothing to do.
+  flock build/fuzz.lock scripts/fuzz.sh short &> build/fuzz.log &
   # The tests of bytes that clients and upstreams send, and of processes that die.
   readonly some="protocol,http,framings,hostile_clients,hostile_upstreams,deaths,scribbling"
-  exec scripts/sum.sh "scripts/check.sh asan tests/e2e/*/test_{$some}.py" "scripts/fuzz.sh short"
+  exec scripts/sum.sh "scripts/check.sh asan tests/e2e/*/test_{$some}.py" \
+    "flock build/fuzz.lock cat build/fuzz.log"
 fi
 if [[ $1 == build ]]; then
   exec make -j"$(nproc)" BUILD=asan all build/asan/unit_tests fuzzers
 fi
 if [[ $1 == every ]]; then
+  make BUILD=norecorder all
   make all build/release/unit_tests
   export RINGMASTER_TRIES=1000000 RINGMASTER_SCHEDULES=200000
   ONLY="worker kill: *,fork server kill: *,sample ring: *,ports: *,interleavings: *,scheduler: *" \

@@ -104,7 +104,7 @@ complete -c ringmaster -n '__fish_seen_subcommand_from plan' -l cpu-cv -r -d 'ho
 complete -c ringmaster -n '__fish_seen_subcommand_from plan' -l io-ms -r -d 'the time that the fetches of a request take (default 0); 0 to 3.6e+06'
 complete -c ringmaster -n '__fish_seen_subcommand_from plan' -l p99-ms -r -d 'the promise: 99 of 100 requests take at most MS; 0 to 3.6e+06'
 complete -c ringmaster -n '__fish_seen_subcommand_from plan' -l from -r -d 'take the load from the status port of a running server, or from the file that `ringmaster trace` wrote, not from --rps and --cpu-ms; once for each server of a fleet'
-complete -c ringmaster -n '__fish_seen_subcommand_from plan' -l seconds -r -d '--from: watch the server for S (default 10); 0.1 to 3600'
+complete -c ringmaster -n '__fish_seen_subcommand_from plan' -l seconds -r -d '--from: watch the server for S (default 10); no files; 0.1 to 3600'
 complete -c ringmaster -n '__fish_seen_subcommand_from plan' -l cores-per-node -r -d 'a node has N cores, and N workers (default 8); 1 to 512'
 complete -c ringmaster -n '__fish_seen_subcommand_from plan' -l workers -r -d 'each node has N workers; with --from also +N or -N: N more or N fewer'
 complete -c ringmaster -n '__fish_seen_subcommand_from plan' -l nodes -r -d 'there are N nodes; with --from also +N or -N'

@@ -144,8 +144,8 @@ class BalancedClient:
         self._closed = asyncio.Event()
 
     async def close(self):
-        """Closes the connections. Calls in flight fail, and so do later calls. ConnectionError: the
-        former may have been executed."""
+        """Closes the connections. Calls in flight fail with ConnectionError, and may have been
+        executed. Later calls fail, too."""
         self._closed.set()
         await asyncio.gather(*(server.close() for server in self.servers))
 

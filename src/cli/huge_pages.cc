@@ -20,7 +20,9 @@ void use_huge_pages(char** argv) {
   std::string tunables = given == nullptr ? "" : given;
   // A program with privileges of its own (setcap) has its tunables removed by glibc at each start.
   const bool is_privileged = ::getauxval(AT_SECURE) != 0;
-  if (is_privileged || tunables.find(kTunable) != std::string::npos) return;
+  // Started as `ld.so ringmaster`: /proc/self/exe is ld.so.
+  const bool is_loaded = ::getauxval(AT_BASE) == 0;
+  if (is_privileged || is_loaded || tunables.find(kTunable) != std::string::npos) return;
   if (!tunables.empty()) tunables += ':';
   tunables += std::string(kTunable) + "=1";
   // By its path: a process that executes /proc/self/exe is named "exe".

@@ -11,8 +11,9 @@
 namespace ringmaster::cli {
 
 // glibc reads its tunables only when a program starts. So this executes the program again, in the
-// same process, unless GLIBC_TUNABLES says already what to do. It returns without huge pages if
-// that fails, or if the program has file capabilities.
+// same process, unless GLIBC_TUNABLES says already what to do. It returns if that fails:
+// then only the fork servers have huge pages. Without any, if the program has file capabilities, or
+// was started by ld.so.
 void use_huge_pages(char** argv);
 
 }  // namespace ringmaster::cli

@@ -42,7 +42,8 @@ void describe_load(CLI::App& app, PlanOptions& options) {
                  "a fleet")
       ->type_name("[http://]HOST:PORT|unix:PATH|FILE")
       ->allow_extra_args(false);
-  app.add_option("--seconds", options.seconds, "--from: watch the server for S (default 10)")
+  app.add_option("--seconds", options.seconds,
+                 "--from: watch the server for S (default 10); no files")
       ->type_name("S")
       ->check(CLI::Range(0.1, 3600.0));
 }
@@ -77,7 +78,8 @@ Status read_factor(PlanOptions& options) {
                            options.load));
 }
 
-// Strips addresses of http://. Whatever is no address, and has no http://, is a file.
+// Removes "http://" and a final "/". A source that is no address is a file, unless it began with
+// "http://": then it is an error.
 Status read_sources(PlanOptions& options) {
   size_t files = 0;
   for (std::string& source : options.from) {

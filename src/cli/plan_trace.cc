@@ -58,7 +58,7 @@ class TraceReader {
 
  private:
   void read_bar(const Value& event, const std::string& category);
-  void read_end_of_bar(const Value& event, const std::string& category, bool is_end);
+  void read_begin_or_end(const Value& event, const std::string& category, bool is_end);
   void add(Counts& counts, double& sum_ms, double us) const;
 
   const double since_us_;
@@ -72,7 +72,7 @@ void TraceReader::read(const Value& event) {
   const std::string phase = text(member(event, "ph"));
   const std::string category = text(member(event, "cat"));
   if (phase == "X") read_bar(event, category);
-  if (phase == "b" || phase == "e") read_end_of_bar(event, category, phase == "e");
+  if (phase == "b" || phase == "e") read_begin_or_end(event, category, phase == "e");
 }
 
 void TraceReader::read_bar(const Value& event, const std::string& category) {
@@ -90,8 +90,8 @@ void TraceReader::read_bar(const Value& event, const std::string& category) {
   watched_.after.workers[0].busy_s += std::max(0.0, within_us) / 1e6;
 }
 
-// Each bar of these has an event at its begin, with arguments, and one at its end.
-void TraceReader::read_end_of_bar(const Value& event, const std::string& category, bool is_end) {
+// A bar of these categories is two events: "b", its begin, with arguments, and "e", its end.
+void TraceReader::read_begin_or_end(const Value& event, const std::string& category, bool is_end) {
   TracedRequest& request = requests_[count(event, "id")];
   const double at_us = is_end ? number(event, "ts") : -number(event, "ts");
   if (category == "queue") request.queue_us += at_us;
@@ -104,7 +104,8 @@ void TraceReader::read_end_of_bar(const Value& event, const std::string& categor
   }
   const Value& about = member(event, "args");
   request.method = text(member(about, "method"));
-  const auto code = static_cast<int64_t>(number(about, "code"));
+  const Value& given = member(about, "code");
+  const int64_t code = given.IsInt64() ? given.GetInt64() : 0;
   if (code != 0) request.error = fmt::format("{} {}", code, text(member(about, "reason")));
   request.has_result = code == 0 && text(member(about, "end")) == "answered";
 }
@@ -135,39 +136,38 @@ std::optional<Watched> TraceReader::finish() {
     }
   }
   if (!has_results) return std::nullopt;
-  watched_.at_once = plan::arrive_at_once(arrivals_s_, since_us_ / 1e6, now_us_ / 1e6);
+  watched_.at_once = plan::arrivals_at_once(arrivals_s_, since_us_ / 1e6, now_us_ / 1e6);
   return std::move(watched_);
-}
-
-tl::unexpected<Error> no_trace(const std::string& why) {
-  return fail(ExitCode::kUsage, why);
 }
 
 }  // namespace
 
 Result<Watched> watched_in(std::string_view trace) {
   if (const auto fault = json::find_fault(trace)) {
-    return no_trace(fmt::format("{}: {}", kTraceExpected, *fault));
+    return fail(ExitCode::kUsage, fmt::format("{}: {}", kTraceExpected, *fault));
   }
   rapidjson::Document document;
   document.Parse(trace.data(), trace.size());
-  if (document.HasParseError()) return no_trace(kTraceExpected);
+  if (document.HasParseError()) return fail(ExitCode::kUsage, kTraceExpected);
   const Value& about = member(document, "otherData");
   const std::string requests = text(member(about, "requests"));
   if (requests == "kept") {
-    return no_trace(
+    return fail(
+        ExitCode::kUsage,
         "expected a trace of all recent requests, found one of the kept requests, most of them "
         "slow or failed: record it without --kept");
   }
   if (requests != "recent") {
-    return no_trace(fmt::format("{}, found no \"requests\" in \"otherData\"", kTraceExpected));
+    return fail(ExitCode::kUsage,
+                fmt::format("{}, found no \"requests\" in \"otherData\"", kTraceExpected));
   }
   TraceReader reader(about);
   for_each_element(member(document, "traceEvents"),
                    [&](const Value& event) { reader.read(event); });
   std::optional<Watched> watched = reader.finish();
   if (watched) return std::move(*watched);
-  return no_trace(
+  return fail(
+      ExitCode::kUsage,
       "expected requests that were answered with a result, found none: record the trace while the "
       "server is under load");
 }
@@ -180,9 +180,8 @@ Result<MeasuredLoad> read_traces(const std::vector<std::string>& paths) {
     };
     const auto file = read_regular_file(path, kTraceBytesMax);
     if (!file) {
-      return named(file.error() +
-                   ": expected the file of `ringmaster trace`, or the status port "
-                   "HOST:PORT or unix:PATH of a server");
+      return named(fmt::format("{}: {}, or the status port HOST:PORT or unix:PATH of a server",
+                               file.error(), kTraceExpected));
     }
     Result<Watched> watched = watched_in(*file);
     if (!watched) return named(watched.error().message);

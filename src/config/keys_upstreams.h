@@ -31,10 +31,10 @@ inline constexpr Key<UpstreamOptions> kUpstreamsKeys[] = {
      "one of two random addresses, and an address that fails is left out for a while.",
      Type::kUrl},
     {"resolve",
-     "true: each IP address of the host name in `url` counts as an address of the service, as "
-     "those "
-     "of an array do. The name is looked up again every 5 s, and fetches follow what is found. "
-     "false: libcurl chooses among the addresses, and only a new connection looks the name up.",
+     "true: each IP address of the host name in `url` counts as an address of the service, like "
+     "each URL of an array. The name is looked up every 5 s. This needs a single `url` with a host "
+     "name; with https:// also `http` = \"1.1\", or `connections` of 32 or more. false: libcurl "
+     "chooses among the addresses, and looks the name up only for a new connection.",
      Type::kFlag},
     {"headers",
      "Headers of every fetch. Values are templates, but without params and steps: for example "
@@ -58,7 +58,7 @@ inline constexpr Key<UpstreamOptions> kUpstreamsKeys[] = {
     {"connections",
      "The most connections to this upstream; further fetches wait for one. R fetches a second of "
      "S seconds each need R*S connections, and a hundredth of them with HTTP/2. Each of several "
-     "addresses gets an equal share of the connections.",
+     "URLs gets an equal share of the connections. The addresses that `resolve` finds share them.",
      Type::kCount, 1, 10'000, &UpstreamOptions::connections},
     {"body_bytes",
      "The longest response body that is accepted; a longer one is an upstream failure.",

@@ -14,7 +14,7 @@ constexpr size_t kSlicesMin = 10;
 
 }  // namespace
 
-size_t arrive_at_once(const std::vector<double>& arrivals_s, double from_s, double to_s) {
+size_t arrivals_at_once(const std::vector<double>& arrivals_s, double from_s, double to_s) {
   const size_t slices = arrivals_s.size() / kSliceArrivals;
   if (slices < kSlicesMin || to_s <= from_s) return 1;
   std::vector<uint64_t> counts(slices);

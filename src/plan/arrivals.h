@@ -13,6 +13,6 @@ namespace ringmaster::plan {
 // time vary as they did: 1 if the requests arrived one by one at random, or more regularly. A rate
 // that rises and falls counts as groups, too. 1 for fewer than 200 arrivals: they say too little.
 // `arrivals_s`: times from `from_s` to `to_s`, in any order.
-size_t arrive_at_once(const std::vector<double>& arrivals_s, double from_s, double to_s);
+size_t arrivals_at_once(const std::vector<double>& arrivals_s, double from_s, double to_s);
 
 }  // namespace ringmaster::plan

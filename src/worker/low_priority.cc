@@ -12,15 +12,15 @@ namespace ringmaster::worker {
 namespace {
 
 constexpr int kNice = 10;
-constexpr sched_param kNone{};
+constexpr sched_param kNotRealTime{};
 
 bool try_lower() {
   return ::setpriority(PRIO_PROCESS, 0, kNice) == 0 &&
-         ::sched_setscheduler(0, SCHED_IDLE, &kNone) == 0;
+         ::sched_setscheduler(0, SCHED_IDLE, &kNotRealTime) == 0;
 }
 
 bool try_raise(int nice) {
-  return ::sched_setscheduler(0, SCHED_OTHER, &kNone) == 0 &&
+  return ::sched_setscheduler(0, SCHED_OTHER, &kNotRealTime) == 0 &&
          ::setpriority(PRIO_PROCESS, 0, nice) == 0;
 }
 

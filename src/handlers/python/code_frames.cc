@@ -58,14 +58,6 @@ size_t code_frames(const void*& place, uintptr_t stack_pointer, std::span<uint64
   return count;
 }
 
-#else
-
-size_t code_frames(const void*&, uintptr_t, std::span<uint64_t>) {
-  return 0;
-}
-
-#endif
-
 std::string code_name(uint64_t frame) {
   PyCodeObject code;  // without its instructions, which follow
   if (!read_memory(frame, &code, offsetof(PyCodeObject, co_code_adaptive)) ||
@@ -76,5 +68,17 @@ std::string code_name(uint64_t frame) {
   return end_of_text(code.co_qualname) + " (" + file.substr(file.rfind('/') + 1) + ":" +
          std::to_string(code.co_firstlineno) + ")";
 }
+
+#else
+
+size_t code_frames(const void*&, uintptr_t, std::span<uint64_t>) {
+  return 0;
+}
+
+std::string code_name(uint64_t) {
+  return "";
+}
+
+#endif
 
 }  // namespace ringmaster::python

@@ -1,12 +1,12 @@
 // The Python frames of a worker's stack, for the tail profile. A frame is named by the address of
 // its code object.
 //
-// Processes: frames(): a worker, in a signal handler at any instruction of the interpreter; name():
-//            the fork server, in whose memory the code objects lie at the same addresses.
+// Processes: code_frames(): a worker, in a signal handler at any instruction of the interpreter.
+//            code_name(): the fork server, where the code objects have the same addresses.
 // Death:     a frame that the interpreter was just about to change can be wrong, or cannot be read:
 //            the caller must survive a fault (CrashReports::try_call() of the server).
-// Limits:    no names for code that a worker has made itself, and none that is not ASCII. Of
-//            CPython versions other than 3.11 no frames are read: the structures differ.
+// Limits:    no names for code that a worker has made itself. A text that is not ASCII is "?".
+//            Of CPython versions other than 3.11 no frames are read: the structures differ.
 #pragma once
 
 #include <cstddef>

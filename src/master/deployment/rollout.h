@@ -49,8 +49,8 @@ class Rollout {
   const std::vector<std::unique_ptr<Deployment>>& deployments() const { return deployments_; }
   // The requests of clients in flight. The jobs of a rehearsal do not count.
   size_t in_flight() const;
-  // The pid of the fork server that loads the handlers of the next deployment; 0: none does. Fork
-  // servers of other deployments, which load again because one has died, do not count.
+  // The pid of the fork server that loads the handlers of the next deployment; 0: none does. A
+  // serving deployment that loads again, since its fork server died, does not count.
   int loading_pid() const { return next_ != nullptr ? next_->supervisor().loading_pid() : 0; }
 
   // Call in each turn of the loop.

@@ -24,11 +24,11 @@ namespace fs = std::filesystem;
 // Of a load with more processes, the others stay at idle priority.
 constexpr size_t kProcessesMax = 64;
 
-// Leaves another process alone that has got the number meanwhile.
+// Does nothing if the thread is gone, and its id belongs to one of another policy.
 void end_idle_priority_of(pid_t thread) {
-  constexpr sched_param kNone{};
+  constexpr sched_param kNotRealTime{};
   if (::sched_getscheduler(thread) == SCHED_IDLE)
-    ::sched_setscheduler(thread, SCHED_OTHER, &kNone);  // may be refused
+    ::sched_setscheduler(thread, SCHED_OTHER, &kNotRealTime);  // may be refused
 }
 
 }  // namespace
@@ -215,13 +215,13 @@ void Generation::stop() {
 void Generation::end_idle_priority() {
   std::vector<pid_t> processes{process_->pid};
   end_idle_priority_of(process_->pid);
-  for (size_t i = 0; i < std::min(processes.size(), kProcessesMax); ++i) {
+  for (size_t i = 0; i < processes.size(); ++i) {
     std::error_code error;
     fs::directory_iterator task(fmt::format("/proc/{}/task", processes[i]), error);
     for (; !error && task != fs::directory_iterator(); task.increment(error)) {
       end_idle_priority_of(std::atoi(task->path().filename().c_str()));
       std::ifstream children(task->path() / "children");
-      for (pid_t child = 0; children >> child;)
+      for (pid_t child = 0; children >> child && processes.size() < kProcessesMax;)
         processes.push_back(child);
     }
   }

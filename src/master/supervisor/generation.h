@@ -74,10 +74,11 @@ class Generation {
   // Closes the control channel: the fork server lets its workers finish the jobs in hand, and ends
   // when they have.
   void stop();
-  // The threads of the fork server, and of the processes that have been started while it loads, run
-  // at nice 10 from now on, also when others want to (see worker/low_priority.h).
+  // All threads of the fork server and of its descendants leave idle priority, and run at nice 10
+  // (worker/low_priority.h). Limit: 64 processes; the others stay. Call it again while the load
+  // lasts, since processes may start meanwhile. Cost: it reads /proc for each thread.
   void end_idle_priority();
-  // They get the master's nice value.
+  // The fork server's process group gets the master's nice value. Other descendants keep theirs.
   void raise_priority();
   // Kills all processes of the generation. Further messages of the fork server are ignored.
   void kill();

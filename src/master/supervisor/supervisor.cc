@@ -25,6 +25,7 @@ constexpr uint64_t kAuditNs = 1 * kNsPerS;
 
 // How long the handlers of a reload load at idle priority.
 constexpr uint64_t kIdleLoadNs = 3 * kNsPerS;
+constexpr uint64_t kHurryNs = 1 * kNsPerS;
 
 // How long a generation may take to end once all its jobs are answered.
 constexpr uint64_t kEndNs = 5 * kNsPerS;
@@ -189,7 +190,10 @@ void Supervisor::hurry_late_load() {
   if (!setup_.is_reload || is_loaded_) return;
   const uint64_t half_ns = setup_.start_timeout_ms * kNsPerMs / 2;
   const uint64_t since_ns = now_ns() - generation_started_ns_;
-  if (since_ns > std::min(kIdleLoadNs, half_ns)) generation_->end_idle_priority();
+  if (since_ns > std::min(kIdleLoadNs, half_ns) && now_ns() > hurry_due_ns_) {
+    hurry_due_ns_ = now_ns() + kHurryNs;
+    generation_->end_idle_priority();
+  }
   if (since_ns > half_ns) generation_->raise_priority();
 }
 

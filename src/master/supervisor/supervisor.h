@@ -170,6 +170,7 @@ class Supervisor {
   size_t looked_at_ = 0;  // the worker whose memory was measured last
   uint64_t generation_started_ns_ = 0;
   uint64_t restart_due_ns_ = 0;
+  uint64_t hurry_due_ns_ = 0;
   uint64_t audit_due_ns_ = 0;
   uint64_t end_due_ns_ = 0;         // when a stop kills the processes that are left
   uint32_t young_generations_ = 0;  // how many in a row ended soon

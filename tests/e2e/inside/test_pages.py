@@ -80,7 +80,7 @@ def test_a_request_can_be_followed_from_its_begin_to_its_end(server):
 
 
 def test_the_ids_of_clients_are_text_of_limited_length(server):
-    running = server(listen=ON)
+    running = server(listen=ON, workers={"count": 1})
     address = status_of(running)
     ids = [7, 'a"\\<b>\n\u20ac', "x" * 100, None]
     with running.connect() as client:

@@ -139,7 +139,9 @@ TEST_CASE("worker kill: at every instruction a job is named; after a kill, it ha
   kill_everywhere(1);
 }
 
-TEST_CASE("worker kill: each of two jobs that are served together is named, and has one fate") {
+// Not under sanitizers, which find nothing in a killed process.
+TEST_CASE("worker kill: each of two jobs that are served together is named, and has one fate" *
+          doctest::skip(test::kIsSanitized)) {
   SKIP_UNLESS(test::ptrace_stops());
   kill_everywhere(2);
 }

@@ -159,8 +159,8 @@ void kill_everywhere(size_t count, uint64_t attempts) {
 
 }  // namespace
 
-// Not under sanitizers, which find nothing in a killed process: the tests of kills that are left run
-// the code that takes over.
+// Not under sanitizers, which find nothing in a killed process: the other tests of kills run the
+// code that takes over.
 TEST_CASE("worker kill: the next step of a killed worker's jobs stays with another worker" *
           doctest::skip(test::kIsSanitized)) {
   SKIP_UNLESS(test::ptrace_stops());

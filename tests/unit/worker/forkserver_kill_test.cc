@@ -219,8 +219,8 @@ TEST_CASE("fork server kill: at every system call from the order to fork to the 
                        << ", answered twice " << count.doubled);
 }
 
-// Not under sanitizers, which find nothing in a killed process: the tests of kills that are left run
-// the code that takes over.
+// Not under sanitizers, which find nothing in a killed process: the other tests of kills run the
+// code that takes over.
 TEST_CASE(
     "fork server kill: before every system call of its worker, from its birth to its first "
     "answer" *

@@ -7,7 +7,6 @@ import socket
 import subprocess
 import threading
 import time
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,16 +20,13 @@ from targets import number, target
 
 TITLE = "the plan and what became of it"
 WORKERS = 8
-SERVERS = 2  # for each kind of requests
 BASE = 0.5  # the load that the planner sees, as a part of the capacity
 ABOUT = f"""A server with {WORKERS} workers has {BASE:.0%} of the load that these can do. Meanwhile
 `ringmaster plan --from` takes rates and times from it, and predicts the figures at other loads.
 Then the server gets these loads. The handler sleeps, so that a machine with few cores can have so
-many workers, and each run takes as long as it should. At high loads the percentiles of one run say
-little: all kinds of requests are measured at the same time, each on {SERVERS} servers with other
-arrivals, and together they leave most of the two cores idle. Latency counts from the intended
-start; requests that are refused, or late, are "without a result". The error is the planner's,
-relative to the measured figure; for requests without a result it is the difference."""
+many workers, and each run takes as long as it should. Latency counts from the intended start;
+requests that are refused, or late, are "without a result". The error is the planner's, relative to
+the measured figure; for requests without a result it is the difference."""
 HANDLER = """
 import time
 def run(ms: float, user_id: int = 0, users: dict = {}) -> float:
@@ -73,17 +69,15 @@ def start(context: Context) -> Ringmaster:
 class Load:
     """An open loop on one connection: Poisson arrivals of `at_once` requests."""
 
-    def __init__(self, address: str, mix: Mix, rate: float, seconds: float, lead_s: float = 0,
-                 seed: int = SEED):
-        self.mix, self.seconds, self.lead_s, self.seed = mix, seconds, lead_s, seed
+    def __init__(self, address: str, mix: Mix, rate: float, seconds: float, lead_s: float):
+        self.mix, self.seconds, self.lead_s = mix, seconds, lead_s
         self.rate = rate / mix.at_once  # of arrivals
         self.intended: dict[int, float] = {}
         self.took_ms: list[float] = []
         self.failed: list[int] = []  # codes
         self.socket = connect(address)
 
-    def run(self) -> tuple[list[float], list[int]]:
-        """The latencies in ms, and the codes of errors."""
+    def run(self) -> dict[str, Any]:
         reader = threading.Thread(target=self._read)
         reader.start()
         self._send()
@@ -92,10 +86,13 @@ class Load:
         answered = len(self.took_ms) + len(self.failed)
         if not self.took_ms or answered < len(self.intended):
             raise LoadFailed(f"ringmaster: {answered} of {len(self.intended)} were answered")
-        return self.took_ms, self.failed
+        self.took_ms.sort()
+        return {"p50_ms": percentile(self.took_ms, 50), "p99_ms": percentile(self.took_ms, 99),
+                "refused": len(self.failed) / answered, "sent": answered,
+                "codes": {code: self.failed.count(code) for code in set(self.failed)}}
 
     def _send(self) -> None:
-        chance = random.Random(self.seed)
+        chance = random.Random(SEED)
         methods = list(self.mix.methods.items())
         numbers = itertools.count(1)
         begin = time.monotonic()
@@ -125,14 +122,10 @@ class Load:
                         self.took_ms.append(1e3 * (now - intended))
 
 
-def run_load(*arguments) -> tuple[list[float], list[int]]:
-    return Load(*arguments).run()
-
-
 def planned(context: Context, system: Ringmaster, mix: Mix, loads: tuple[float, ...],
             seconds: float) -> list[dict[str, Any]]:
     """The planner's predictions for each load, while the server has the base load."""
-    load = Load(system.address, mix, BASE * mix.capacity(), seconds + 2)
+    load = Load(system.address, mix, BASE * mix.capacity(), seconds + 2, 0)
     with_load = threading.Thread(target=load.run)
     with_load.start()
     time.sleep(1)
@@ -159,41 +152,19 @@ def errors(said: dict[str, Any], made: dict[str, Any]) -> dict[str, float | None
             "refused": said["refused"] - made["refused"]}
 
 
-def measured(processes: ProcessPoolExecutor, systems: dict[str, list[Ringmaster]], times: float,
-             seconds: float) -> dict[str, dict[str, Any]]:
-    """By mix, what its servers did at this load, all at the same time."""
-    running = {mix.title: [processes.submit(run_load, system.address, mix, times * mix.capacity(),
-                                            seconds, LEAD_S, SEED + number)
-                           for number, system in enumerate(systems[mix.title])] for mix in MIXES}
-    found = {}
-    for title, loads in running.items():
-        runs = [load.result() for load in loads]
-        took_ms = sorted(ms for taken, _ in runs for ms in taken)
-        failed = [code for _, codes in runs for code in codes]
-        answered = len(took_ms) + len(failed)
-        found[title] = {"p50_ms": percentile(took_ms, 50), "p99_ms": percentile(took_ms, 99),
-                        "refused": len(failed) / answered, "sent": answered,
-                        "codes": {code: failed.count(code) for code in set(failed)}}
-    return found
-
-
-def measure(context: Context, systems: dict[str, list[Ringmaster]]) -> list[dict[str, Any]]:
+def measure(context: Context, mix: Mix) -> list[dict[str, Any]]:
     loads = context.pick((0.8, 1.2, 1.5), (0.7, 0.9, 1.2, 1.5))
-    seconds, each_s = context.pick((8, 12), (60, 120))
-    with ThreadPoolExecutor() as threads:
-        plans = dict(zip((mix.title for mix in MIXES), threads.map(
-            lambda mix: planned(context, systems[mix.title][0], mix, loads, seconds), MIXES)))
+    seconds = context.pick(8, 60)
+    system = start(context)
     found = []
-    with ProcessPoolExecutor(len(MIXES) * SERVERS) as processes:
-        for number, times in enumerate(loads):
-            for title, made in measured(processes, systems, times, each_s).items():
-                case = plans[title][number]
-                found.append({"mix": title, "load": times, "measured": made,
-                              **{source: case[source] for source in SOURCES},
-                              "errors": {source: errors(case[source], made)
-                                         for source in SOURCES}})
-                context.say(f"{title}, {times:.0%}: p99 {number(made['p99_ms'])} ms, the simulation"
-                            f" said {number(case['simulated']['p99_ms'])}")
+    for times, case in zip(loads, planned(context, system, mix, loads, seconds)):
+        made = Load(system.address, mix, times * mix.capacity(), seconds, LEAD_S).run()
+        found.append({"mix": mix.title, "load": times, "measured": made,
+                      **{source: case[source] for source in SOURCES},
+                      "errors": {source: errors(case[source], made) for source in SOURCES}})
+        context.say(f"{mix.title}, {times:.0%}: p99 {number(made['p99_ms'])} ms, the simulation"
+                    f" said {number(case['simulated']['p99_ms'])}")
+    end(system)
     return found
 
 
@@ -216,10 +187,7 @@ def largest(runs: list[dict[str, Any]], source: str, figure: str) -> float | Non
 
 
 def run(context: Context) -> dict[str, Any]:
-    systems = {mix.title: [start(context) for _ in range(SERVERS)] for mix in MIXES}
-    runs = measure(context, systems)
-    for system in itertools.chain.from_iterable(systems.values()):
-        end(system)
+    runs = [made for mix in MIXES for made in measure(context, mix)]
     return {
         "targets": [target(f"the simulation's largest error: {figure} ≤ 10 %",
                            largest(runs, "simulated", figure), "<=", LIMIT, "%")

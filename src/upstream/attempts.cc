@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <fmt/format.h>
-#include <span>
 #include <string>
 #include <utility>
 
@@ -16,31 +15,6 @@ using Change = Breaker::Change;
 
 // When a fetch is due that waits for the budget of hedges.
 constexpr uint64_t kInWant = UINT64_MAX;
-
-size_t count_of_urls(const UpstreamOptions& options) {
-  return 1 + options.further_urls.size();
-}
-
-// The share that each URL has of what there is for all of them.
-uint64_t share_of(uint64_t all, const UpstreamOptions& options) {
-  return std::max<uint64_t>(all / count_of_urls(options), 1);
-}
-
-UpstreamOptions options_of(const UpstreamOptions& options, size_t url) {
-  UpstreamOptions its = options;
-  if (url > 0) its.url = options.further_urls[url - 1];
-  its.connections = share_of(options.connections, options);
-  return its;
-}
-
-// For the log: the URL may have a password.
-std::string_view host_of(std::string_view url) {
-  const size_t scheme = url.find("://");
-  if (scheme == std::string_view::npos) return url;
-  url.remove_prefix(scheme + 3);
-  url = url.substr(0, url.find_first_of("/?#"));
-  return url.substr(url.rfind('@') + 1);  // npos + 1 is 0
-}
 
 // Whether no server has got the request.
 bool has_reached_nobody(const HttpClient::Failure& failure) {
@@ -80,7 +54,7 @@ struct Attempts::Fetch {
 
 Attempts::Attempts(uv_loop_t* loop, const UpstreamOptions& options)
     : options_(options),
-      balancer_(count_of_urls(options)),
+      balancer_(1 + options.further_urls.size()),
       hedge_delay_(options.hedge),
       hedge_budget_(static_cast<double>(options.hedge.budget_percent) / 100, 0),
       timer_(make_handle<uv_timer_t>(loop, this, uv_timer_init)) {}
@@ -88,81 +62,6 @@ Attempts::Attempts(uv_loop_t* loop, const UpstreamOptions& options)
 Attempts::~Attempts() {
   while (!busy_.empty())
     cancel(busy_.back().get(), false);
-}
-
-Result<std::unique_ptr<Attempts>> Attempts::create(uv_loop_t* loop,
-                                                   const UpstreamOptions& options) {
-  std::unique_ptr<Attempts> attempts(new Attempts(loop, options));
-  for (size_t i = 0; i < count_of_urls(options); ++i) {
-    Result<std::unique_ptr<HttpClient>> client = HttpClient::create(loop, options_of(options, i));
-    if (!client) return tl::unexpected(client.error());
-    if (options.in_flight > 0) (*client)->set_limit(share_of(options.in_flight, options));
-    if (options.in_flight == 0) {
-      const AdaptiveLimit& limit =
-          attempts->limits_.emplace_back(share_of(options.connections, options));
-      (*client)->set_limit(limit.limit());
-    }
-    attempts->clients_.push_back(std::move(*client));
-  }
-  if (!options.resolves) return attempts;
-  const auto on_found = [its = attempts.get()](const std::vector<std::string>& addresses) {
-    its->set_addresses(addresses);
-  };
-  Result<std::unique_ptr<NameLookup>> lookup =
-      NameLookup::create(loop, options.name, host_name_of(options.url), on_found);
-  if (!lookup) return tl::unexpected(lookup.error());
-  attempts->lookup_ = std::move(*lookup);
-  return attempts;
-}
-
-void Attempts::set_addresses(const std::vector<std::string>& found) {
-  const std::span used(found.data(), std::min(found.size(), kAddressesMax));
-  const bool has_changed = balancer_.replace(used, now_ns());
-  clients_[0]->end_idle_except(used);
-  if (!has_changed) return;
-  log(Level::kInfo, "upstream_addresses",
-      {{"upstream", options_.name},
-       {"addresses", fmt::format("{}", fmt::join(used, ","))},
-       {"left_out", found.size() - used.size()}});
-}
-
-size_t Attempts::url_of(const Copy& copy) const {
-  return lookup_ ? 0 : copy.choice.address;
-}
-
-// For the log.
-std::string_view Attempts::address_of(const Copy& copy) const {
-  const std::string& name = balancer_.name(copy.choice);
-  return name.empty() ? host_of(clients_[url_of(copy)]->options().url) : name;
-}
-
-uint64_t Attempts::descriptors_max(const UpstreamOptions& options) {
-  uint64_t sum = options.resolves ? NameLookup::kDescriptors : 0;
-  // http:// and https:// need different numbers.
-  for (size_t i = 0; i < count_of_urls(options); ++i)
-    sum += HttpClient::descriptors_max(options_of(options, i));
-  return sum;
-}
-
-size_t Attempts::waiting() const {
-  size_t sum = 0;
-  for (const auto& client : clients_)
-    sum += client->waiting();
-  return sum;
-}
-
-uint64_t Attempts::limit() const {
-  uint64_t sum = 0;
-  for (const auto& client : clients_)
-    sum += client->limit();
-  return sum;
-}
-
-double Attempts::wait_ns(const void* client) const {
-  double least_ns = clients_[0]->wait_ns(client);
-  for (const auto& address : clients_)
-    least_ns = std::min(least_ns, address->wait_ns(client));
-  return least_ns;
 }
 
 Attempts::Fetch* Attempts::take_fetch() {
@@ -224,7 +123,7 @@ void Attempts::send(Copy& copy, Breaker::Pass pass, uint64_t now_ns) {
     copy.sent = nullptr;
     copy.fetch->attempts->on_done(copy, std::move(failure), took_ns);
   };
-  copy.sent = clients_[url_of(copy)]->start(std::move(request), balancer_.name(copy.choice));
+  copy.sent = clients_[url_of(copy.choice)]->start(std::move(request), balancer_.name(copy.choice));
 }
 
 void Attempts::on_done(Copy& copy, std::optional<Failure> failure, uint64_t took_ns) {
@@ -296,8 +195,8 @@ void Attempts::hedge_one_in_want(uint64_t now_ns) {
 
 void Attempts::adapt_limit(const Copy& copy, uint64_t took_ns, uint64_t now_ns) {
   if (limits_.empty()) return;
-  HttpClient& client = *clients_[url_of(copy)];
-  AdaptiveLimit& limit = limits_[url_of(copy)];
+  HttpClient& client = *clients_[url_of(copy.choice)];
+  AdaptiveLimit& limit = limits_[url_of(copy.choice)];
   limit.set_max(client.capacity());
   limit.on_end(took_ns, client.in_flight() - client.waiting() + 1, now_ns);
   client.set_limit(limit.limit());
@@ -318,10 +217,10 @@ void Attempts::end_attempt(Copy& copy, Outcome outcome, std::string_view reason,
                                : balancer_.on_failure(copy.choice, took_ns, now_ns);
   if (its == Change::kOpened) {
     log(Level::kWarning, "address_ejected",
-        {{"upstream", options_.name}, {"address", address_of(copy)}, {"reason", reason}});
+        {{"upstream", options_.name}, {"address", address_of(copy.choice)}, {"reason", reason}});
   } else if (its == Change::kClosed) {
     log(Level::kInfo, "address_returned",
-        {{"upstream", options_.name}, {"address", address_of(copy)}});
+        {{"upstream", options_.name}, {"address", address_of(copy.choice)}});
   }
   if (!options_.has_breaker) return;
   const Change all = is_answer ? breaker_.on_answer(copy.pass, took_ns, now_ns)
@@ -345,13 +244,13 @@ void Attempts::cancel(Fetch* fetch, bool is_late) {
 
 void Attempts::share_turn(Fetch* fetch, const void* client) {
   for (const Copy& copy : fetch->copies) {
-    if (copy.sent != nullptr) clients_[url_of(copy)]->share_turn(copy.sent, client);
+    if (copy.sent != nullptr) clients_[url_of(copy.choice)]->share_turn(copy.sent, client);
   }
 }
 
 void Attempts::cut_off(Copy& copy, bool is_late, uint64_t now_ns) {
   const uint64_t took_ns = HttpClient::sent_for_ns(*copy.sent, now_ns);
-  clients_[url_of(copy)]->cancel(std::exchange(copy.sent, nullptr));
+  clients_[url_of(copy.choice)]->cancel(std::exchange(copy.sent, nullptr));
   const Outcome outcome =
       is_late ? outcome_of("timeout", took_ns, now_ns - copy.sent_ns) : Outcome::kCutOff;
   end_attempt(copy, outcome, "timeout", took_ns, now_ns);

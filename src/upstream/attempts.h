@@ -97,8 +97,8 @@ class Attempts {
 
   void set_addresses(const std::vector<std::string>& found);
   // The index of its URL, in clients_ and limits_.
-  size_t url_of(const Copy& copy) const;
-  std::string_view address_of(const Copy& copy) const;
+  size_t url_of(Balancer::Choice choice) const;
+  std::string_view address_of(Balancer::Choice choice) const;
 
   void send(Copy& copy, Breaker::Pass pass, uint64_t now_ns);
   bool try_again(Copy& copy, const Failure& failure, uint64_t now_ns);

@@ -45,7 +45,7 @@ bool Balancer::replace(std::span<const std::string> names, uint64_t now_ns) {
   return has_changed;
 }
 
-// A place that no fetch in flight refers to; null: there is none.
+// Returns a place to which no fetch in flight refers; null: all kPlaces places have such fetches.
 Balancer::Address* Balancer::find_place() {
   const auto free = std::ranges::find_if(
       addresses_, [](const Address& one) { return one.has_gone && one.in_flight == 0; });

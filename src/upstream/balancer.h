@@ -34,10 +34,11 @@ class Balancer {
   // Addresses without names. REQUIRES: 1 to kAddressesMax addresses.
   explicit Balancer(size_t addresses) : addresses_(addresses), size_(addresses) {}
 
-  // From now on fetches go to the addresses with these names. An address that had its name before
-  // keeps what is known of it; the others get no more fetches. Returns whether an address came or
-  // went. A new address for which there is no place is left out. If that holds for all of them,
-  // nothing changes. REQUIRES: 1 to kAddressesMax different names, none of them empty.
+  // From now on fetches go to the addresses with these names. The balancer remembers the times and
+  // failures of an address that it had before. An address that is not named gets no more fetches.
+  // Returns whether an address came or went. A new address for which there is no place is left out.
+  // If that holds for all of them, nothing changes. REQUIRES: 1 to kAddressesMax different names,
+  // none of them empty.
   bool replace(std::span<const std::string> names, uint64_t now_ns);
   // Empty: the address has none. REQUIRES: a fetch is in flight there.
   const std::string& name(const Choice& choice) const { return addresses_[choice.address].name; }

@@ -46,7 +46,7 @@ class Handler {
   void write_stack(int fd) const;
   // See rm_handler. Returns 0 if the handler has no frames of its own.
   size_t frames(const void*& place, uintptr_t stack_pointer, std::span<uint64_t> frames) const;
-  // Empty: `frame` is none of the handler's.
+  // The name of a function. Empty: the handler knows no function by this number.
   std::string frame_name(uint64_t frame) const;
 
   // The handler whose run() this process executes; null: none. For signal handlers.

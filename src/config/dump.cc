@@ -150,6 +150,7 @@ std::string dump(const master::Options& options) {
   append_numbers(out, kWorkersKeys, options);
   out += fmt::format("sandbox = {}\n", sandbox_text(options.confinement.sandbox));
   out += fmt::format("user = {}\n", quote_string(options.worker_user));
+  out += fmt::format("spare = {}\n", options.confinement.keeps_spare != 0);
   out += fmt::format("profile = {}\n", options.worker_profile);
   out += fmt::format("debug = {}\n", options.worker_debug);
   out += "\n[limits]\n";

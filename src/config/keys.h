@@ -131,6 +131,12 @@ inline constexpr Key<Options> kWorkersKeys[] = {
      "How far a worker may grow from its start before it is replaced; 0 is no limit. Shared "
      "models do not count. Set it for handlers that leak.",
      Type::kBytes, 0, 64 * kGiB, &Options::worker_max_rss_bytes},
+    {"spare",
+     "true: one more process stands by, forked and confined, and takes the place of the next "
+     "worker "
+     "that ends. So the place is empty for a shorter time, above all with handlers in Python. Its "
+     "memory is that of a worker without jobs.",
+     Type::kFlag},
     {"profile",
      "Workers sample their own stacks at each 10 ms of CPU time, and /profile on the status port "
      "shows where slow jobs spend it. The signal (SIGRTMAX - 1) may interrupt a poll or sleep "

@@ -19,6 +19,12 @@ void read_sandbox(Problems& problems, const Entry& entry, ipc::Sandbox& sandbox)
   }
 }
 
+void read_spare(Problems& problems, const Entry& entry, ipc::Confinement& confinement) {
+  bool keeps_spare = false;
+  problems.read_flag(entry, keeps_spare);
+  confinement.keeps_spare = keeps_spare;
+}
+
 size_t line_of_user(const Value& root) {
   const Value* const workers = find(root, "workers");
   const Value* const user = workers == nullptr ? nullptr : find(*workers, "user");
@@ -31,6 +37,7 @@ void read_workers(Problems& problems, const Entry& section, Options& options) {
   const auto read = [&](std::string_view name, const Entry& entry) {
     if (name == "sandbox") return read_sandbox(problems, entry, options.confinement.sandbox);
     if (name == "debug") return problems.read_flag(entry, options.worker_debug);
+    if (name == "spare") return read_spare(problems, entry, options.confinement);
     if (name == "profile") return problems.read_flag(entry, options.worker_profile);
     const auto user = problems.read_text(entry, "the name or the number of a user");
     if (user) options.worker_user = *user;

@@ -19,7 +19,8 @@ struct Confinement {
   uint32_t changes_user = 0;  // 1: the master is root, the workers become the user below
   uint32_t user_id = 0;
   uint32_t group_id = 0;
-  uint32_t is_inline = 0;  // 1: the fork server forks nothing; then the sandbox is off
+  uint32_t is_inline = 0;    // 1: the fork server forks nothing; then the sandbox is off
+  uint32_t keeps_spare = 0;  // 1: a spare worker stands by, see forkserver.h
 };
 
 }  // namespace ringmaster::ipc

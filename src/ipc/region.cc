@@ -11,6 +11,15 @@
 namespace ringmaster::ipc {
 namespace {
 
+namespace bi = boost::interprocess;
+
+// A memory that Boost maps by its descriptor.
+struct Memory {
+  int fd;
+  bi::mapping_handle_t get_mapping_handle() const { return {fd, false}; }
+  bi::mode_t get_mode() const { return bi::read_write; }
+};
+
 // The name that create_memory() was given, for messages: "/memfd:ringmaster-payload (deleted)".
 std::string name_of(const std::string& path) {
   char name[256];
@@ -33,12 +42,14 @@ Result<Fd> create_memory(const std::string& name, size_t bytes) {
 }
 
 Result<Region> Region::map(int memory_fd, Access access, size_t offset, size_t bytes) {
-  namespace bi = boost::interprocess;
-  const bi::mode_t mode = access == Access::kReadOnly ? bi::read_only : bi::read_write;
   const std::string path = fmt::format("/proc/self/fd/{}", memory_fd);
+  const auto at = static_cast<bi::offset_t>(offset);
   try {
-    const bi::file_mapping file(path.c_str(), mode);
-    return Region(bi::mapped_region(file, mode, static_cast<bi::offset_t>(offset), bytes));
+    if (access == Access::kReadWrite)
+      return Region(bi::mapped_region(Memory{memory_fd}, bi::read_write, at, bytes));
+    // Opened anew, or the process could make the mapping writable.
+    const bi::file_mapping file(path.c_str(), bi::read_only);
+    return Region(bi::mapped_region(file, bi::read_only, at, bytes));
   } catch (const bi::interprocess_exception& e) {
     return fail(ExitCode::kResource, fmt::format("map {} bytes of {} at {}: {}", bytes,
                                                  name_of(path), offset, e.what()));

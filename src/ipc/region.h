@@ -4,7 +4,7 @@
 // Death:     leaves nothing behind: a memfd has no name, and ends with its last process.
 // Memory:    a created memfd is sealed: no process can shrink, grow or unseal it, so none can make
 //            the mapping of another process fault. Pages are allocated when first touched.
-// Limits:    needs /proc.
+// Limits:    kReadOnly needs /proc.
 #pragma once
 
 #include <cstddef>

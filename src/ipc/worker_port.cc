@@ -20,19 +20,23 @@ bool are_alike(const JobHeader& a, const JobHeader& b) {
 
 }  // namespace
 
-Result<WorkerPort> WorkerPort::open(const Geometry& geometry, uint32_t worker,
-                                    const MemoryFds& fds) {
-  Result<Region> control =
-      Region::map(fds.control, Access::kReadWrite, 0, geometry.control_bytes());
+Result<WorkerPort::Shared> WorkerPort::map(const Geometry& geometry, int control_fd,
+                                           int payload_fd) {
+  Result<Region> control = Region::map(control_fd, Access::kReadWrite, 0, geometry.control_bytes());
   if (!control) return tl::unexpected(control.error());
   Result<Region> payload =
-      Region::map(fds.payload, Access::kReadOnly, 0, geometry.payload_region_bytes());
+      Region::map(payload_fd, Access::kReadOnly, 0, geometry.payload_region_bytes());
   if (!payload) return tl::unexpected(payload.error());
+  return Shared{std::move(*control), std::move(*payload)};
+}
+
+Result<WorkerPort> WorkerPort::open(const Geometry& geometry, uint32_t worker, Shared shared,
+                                    int results_fd) {
   const size_t bytes = worker_memory_bytes(geometry.result_bytes);
-  Result<Region> results = Region::map(fds.results, Access::kReadWrite, 0, bytes);
+  Result<Region> results = Region::map(results_fd, Access::kReadWrite, 0, bytes);
   if (!results) return tl::unexpected(results.error());
-  return WorkerPort(std::move(*control), std::move(*payload), std::move(*results), geometry,
-                    worker);
+  return WorkerPort(std::move(shared.control), std::move(shared.payload), std::move(*results),
+                    geometry, worker);
 }
 
 WorkerPort::WorkerPort(Region control, Region payload, Region results, const Geometry& geometry,

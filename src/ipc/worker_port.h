@@ -23,14 +23,15 @@ namespace ringmaster::ipc {
 
 class WorkerPort {
  public:
-  struct MemoryFds {
-    int control;
-    int payload;
-    int results;  // the results of this worker
+  // The memories that all workers share. The mappings outlive the descriptors.
+  struct Shared {
+    Region control;
+    Region payload;
   };
-  // Maps the memories. The mappings outlive the descriptors.
+  [[nodiscard]] static Result<Shared> map(const Geometry& geometry, int control_fd, int payload_fd);
+  // `results_fd`: the memory of this worker's results, which open() maps.
   [[nodiscard]] static Result<WorkerPort> open(const Geometry& geometry, uint32_t worker,
-                                               const MemoryFds& fds);
+                                               Shared shared, int results_fd);
 
   // Tells the master that this worker is ready for its first job.
   void announce_ready();

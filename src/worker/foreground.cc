@@ -66,8 +66,11 @@ Result<ForegroundResult> run_in_foreground(const ipc::HandlerSpec& spec, const F
   if (!master) return tl::unexpected(master.error());
   const Result<Fd> results = master->renew_results(0);
   if (!results) return tl::unexpected(results.error());
-  Result<ipc::WorkerPort> worker = ipc::WorkerPort::open(
-      geometry, 0, {master->control_memory_fd(), store->memory_fd(), results->get()});
+  Result<ipc::WorkerPort::Shared> shared =
+      ipc::WorkerPort::map(geometry, master->control_memory_fd(), store->memory_fd());
+  if (!shared) return tl::unexpected(shared.error());
+  Result<ipc::WorkerPort> worker =
+      ipc::WorkerPort::open(geometry, 0, std::move(*shared), results->get());
   if (!worker) return tl::unexpected(worker.error());
 
   std::vector<ipc::MethodSpec> methods = {{job.method}};

@@ -20,14 +20,13 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "ipc/control.h"
+#include "worker/become_worker.h"
 #include "worker/canary.h"
 #include "worker/child.h"
-#include "worker/crash/crash_report.h"
 #include "worker/handler.h"
 #include "worker/handler_loader.h"
 #include "worker/low_priority.h"
 #include "worker/sandbox.h"
-#include "worker/worker.h"
 
 namespace ringmaster::worker {
 namespace {
@@ -37,19 +36,18 @@ using ipc::ControlType;
 
 static_assert(RINGMASTER_DESCRIPTION_BYTES_MAX <= ipc::kControlTextBytesMax);
 
-void write_running_stack(int fd) {
-  if (const Handler* const handler = Handler::running()) handler->write_stack(fd);
-}
-
 // How often the fork server looks whether a worker has written its stack.
 constexpr int kStackWaitMs = 5;
+
+// The spare is forked when no order has come for this long: not while workers start.
+constexpr int kQuietMs = 20;
 
 class ForkServer {
  public:
   ForkServer(std::string generation, ipc::ControlChannel channel, Fd child_exits)
-      : generation_(std::move(generation)),
-        channel_(std::move(channel)),
-        child_exits_(std::move(child_exits)) {}
+      : channel_(std::move(channel)), child_exits_(std::move(child_exits)) {
+    loaded_.generation = std::move(generation);
+  }
 
   // Runs until the master has closed the channel.
   Status run();
@@ -60,26 +58,31 @@ class ForkServer {
   Status obey(ControlMessage& message);
   // Returns the sandbox's steps that this system refuses, as text.
   Result<std::string> load(bool is_low_priority);
+  int wait_ms() const;
   void fork_worker(ControlMessage& order);
-  Status serve_inline(uint32_t slot, Fd result_memory);
-  [[noreturn]] void become_worker(ControlMessage& order, pid_t fork_server);
+  // Returns the pid; negative: fork(2) has failed.
+  pid_t start_worker(ControlMessage& order);
+  pid_t try_order_spare(const ControlMessage& order);
+  void fork_spare();
+  Status become_inline(ControlMessage& order);
   std::string names_of(std::string_view addresses);
   void ask_stack(uint32_t slot, pid_t pid);
   void tell_stacks();
   void reap();
   void end_workers();
 
-  std::string generation_;
   ipc::ControlChannel channel_;
   Fd child_exits_;
-  ipc::Geometry geometry_;
-  ipc::Confinement confinement_;
-  CrashReports reports_;
   std::vector<ipc::HandlerSpec> specs_;
-  std::vector<ipc::MethodSpec> methods_;
-  std::vector<Handler> handlers_;
-  ForkHooks hooks_;
+  Loaded loaded_;
   std::map<pid_t, uint32_t> slots_;  // of the live workers
+  // A process that is forked and confined, and waits for its order to be a worker.
+  struct Spare {
+    pid_t pid;
+    ipc::ControlChannel channel;
+  };
+  std::optional<Spare> spare_;
+  bool is_spare_due_ = false;  // a worker was started since the last spare was forked
   struct Asked {
     uint32_t slot;
     pid_t pid;
@@ -92,8 +95,9 @@ class ForkServer {
 Status ForkServer::run() {
   pollfd polled[] = {{channel_.fd(), POLLIN, 0}, {child_exits_.get(), POLLIN, 0}};
   while (!is_dismissed_) {
-    const int wait_ms = asked_.empty() ? -1 : kStackWaitMs;
-    if (::poll(polled, 2, wait_ms) < 0 && errno != EINTR) return fail_errno("poll", errno);
+    const int ready = ::poll(polled, 2, wait_ms());
+    if (ready < 0 && errno != EINTR) return fail_errno("poll", errno);
+    if (ready == 0 && is_spare_due_) fork_spare();
     if (polled[1].revents != 0) reap();
     tell_stacks();
     if (polled[0].revents == 0) continue;
@@ -107,6 +111,11 @@ Status ForkServer::run() {
   return {};
 }
 
+int ForkServer::wait_ms() const {
+  if (!asked_.empty()) return kStackWaitMs;
+  return is_spare_due_ ? kQuietMs : -1;
+}
+
 void ForkServer::tell(const ControlMessage& message) {
   if (!channel_.send(message)) is_dismissed_ = true;
 }
@@ -116,13 +125,13 @@ Status ForkServer::obey(ControlMessage& message) {
     case ControlType::kGeometry: {
       Result<ipc::Geometry> geometry = ipc::decode_geometry(message.text);
       if (!geometry) return tl::unexpected(geometry.error());
-      geometry_ = *geometry;
-      return reports_.create(geometry_.worker_slots);
+      loaded_.geometry = *geometry;
+      return loaded_.reports.create(loaded_.geometry.worker_slots);
     }
     case ControlType::kConfinement: {
       Result<ipc::Confinement> confinement = ipc::decode_confinement(message.text);
       if (!confinement) return tl::unexpected(confinement.error());
-      confinement_ = *confinement;
+      loaded_.confinement = *confinement;
       return {};
     }
     case ControlType::kHandler: {
@@ -134,7 +143,7 @@ Status ForkServer::obey(ControlMessage& message) {
     case ControlType::kMethod: {
       Result<ipc::MethodSpec> method = ipc::decode_method(message.text);
       if (!method) return tl::unexpected(method.error());
-      methods_.push_back(std::move(*method));
+      loaded_.methods.push_back(std::move(*method));
       return {};
     }
     case ControlType::kLoad: {
@@ -142,16 +151,14 @@ Status ForkServer::obey(ControlMessage& message) {
         tell({ControlType::kFailed, 0, 0, static_cast<int>(loaded.error().exit_code),
               loaded.error().message});
       } else {
-        for (const Handler& handler : handlers_)
+        for (const Handler& handler : loaded_.handlers)
           tell({ControlType::kDescription, 0, 0, 0, handler.description().text()});
         tell({ControlType::kLoaded, 0, 0, 0, *loaded});
       }
       return {};
     }
     case ControlType::kFork:
-      if (confinement_.is_inline != 0) {
-        return serve_inline(message.worker, std::move(message.memory));
-      }
+      if (loaded_.confinement.is_inline != 0) return become_inline(message);
       fork_worker(message);
       return {};
     case ControlType::kKill:
@@ -172,19 +179,20 @@ Status ForkServer::obey(ControlMessage& message) {
 }
 
 Result<std::string> ForkServer::load(bool is_low_priority) {
-  const bool forks = confinement_.is_inline == 0;
+  const bool forks = loaded_.confinement.is_inline == 0;
   std::optional<LowPriority> low_priority;
   if (forks && is_low_priority) low_priority.emplace();
-  if (forks && confinement_.sandbox != ipc::Sandbox::kOff) prepare_sandbox();
-  Result<std::string> lacks = forks ? try_confine(confinement_) : "";
+  if (forks && loaded_.confinement.sandbox != ipc::Sandbox::kOff) prepare_sandbox();
+  Result<std::string> lacks = forks ? try_confine(loaded_.confinement) : "";
   if (!lacks) return lacks;
   const HandlerLoader loader;
   for (const ipc::HandlerSpec& spec : specs_) {
     Result<Handler> handler = loader.load(spec);
     if (!handler) return tl::unexpected(handler.error());
-    hooks_.add(handler->library(), handler->functions());
-    handlers_.push_back(std::move(*handler));
-    Status tried = forks ? try_out(handlers_.back(), confinement_, hooks_) : Status();
+    loaded_.hooks.add(handler->library(), handler->functions());
+    loaded_.handlers.push_back(std::move(*handler));
+    Status tried =
+        forks ? try_out(loaded_.handlers.back(), loaded_.confinement, loaded_.hooks) : Status();
     if (Status alone = loader.refuse_processes(spec.name, "self_test()"); tried) tried = alone;
     if (!tried) return tl::unexpected(tried.error());
   }
@@ -196,46 +204,55 @@ void ForkServer::fork_worker(ControlMessage& order) {
   if (!order.memory.is_open() || !order.output.is_open()) {
     return tell({ControlType::kForkFailed, slot, 0, EMFILE, {}});
   }
-  reports_.clear(slot);
-  const pid_t fork_server = ::getpid();
-  std::fflush(stdout);  // or each worker would print the buffered text, too
-  const pid_t pid = fork_child(hooks_);
-  if (pid == 0) become_worker(order, fork_server);
+  loaded_.reports.clear(slot);
+  is_spare_due_ = loaded_.confinement.keeps_spare != 0;
+  const pid_t pid = start_worker(order);
   if (pid < 0) return tell({ControlType::kForkFailed, slot, 0, errno, {}});
   slots_[pid] = slot;
   tell({ControlType::kForked, slot, pid, 0, {}});
 }
 
+pid_t ForkServer::start_worker(ControlMessage& order) {
+  if (const pid_t pid = try_order_spare(order); pid > 0) return pid;
+  const pid_t fork_server = ::getpid();
+  std::fflush(stdout);  // or each worker would print the buffered text, too
+  const pid_t pid = fork_child(loaded_.hooks);
+  if (pid == 0) become_worker(loaded_, order, fork_server);
+  return pid;
+}
+
+// Returns the spare's pid. 0: there is no spare, or it has died.
+pid_t ForkServer::try_order_spare(const ControlMessage& order) {
+  if (!spare_) return 0;
+  Spare spare = std::move(*spare_);
+  spare_.reset();
+  const int fds[] = {order.memory.get(), order.output.get()};
+  return spare.channel.send(order, fds) ? spare.pid : 0;
+}
+
+void ForkServer::fork_spare() {
+  is_spare_due_ = false;
+  auto ends = ipc::ControlChannel::create_pair();
+  if (!ends) return;  // the next worker is forked when it is ordered
+  const pid_t fork_server = ::getpid();
+  std::fflush(stdout);
+  const pid_t pid = fork_child(loaded_.hooks);
+  if (pid == 0) {
+    ends->first.reset();
+    stand_by(loaded_, ipc::ControlChannel(std::move(ends->second)), fork_server);
+  }
+  if (pid > 0) spare_ = {pid, ipc::ControlChannel(std::move(ends->first))};
+}
+
 // Returns when the master has closed the channel.
-Status ForkServer::serve_inline(uint32_t slot, Fd result_memory) {
-  if (!result_memory.is_open()) return fail(ExitCode::kResource, "no descriptor is free");
-  tell({ControlType::kForked, slot, ::getpid(), 0, {}});
+Status ForkServer::become_inline(ControlMessage& order) {
+  if (!order.memory.is_open()) return fail(ExitCode::kResource, "no descriptor is free");
+  tell({ControlType::kForked, order.worker, ::getpid(), 0, {}});
   sigset_t none;
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);  // as in a worker
   is_dismissed_ = true;
-  return serve_jobs({slot, generation_, geometry_, confinement_, ::getpid(), false},
-                    std::move(result_memory), handlers_, methods_);
-}
-
-void ForkServer::become_worker(ControlMessage& order, pid_t fork_server) {
-  const uint32_t slot = order.worker;
-  Status served;
-  for (const int fd : {STDOUT_FILENO, STDERR_FILENO}) {
-    if (::dup2(order.output.get(), fd) < 0) served = fail_errno("dup2 of the output", errno);
-  }
-  order.output.reset();
-  child_exits_.reset();
-  if (served) served = reports_.report_to(slot, write_running_stack);
-  if (served)
-    served =
-        serve_jobs({slot, generation_, geometry_, confinement_, fork_server, order.status == 1},
-                   std::move(order.memory), handlers_, methods_);
-  if (!served) ::dprintf(STDERR_FILENO, "worker %u: %s\n", slot, served.error().message.c_str());
-#if defined(__SANITIZE_ADDRESS__)
-  std::exit(served ? 0 : static_cast<int>(served.error().exit_code));  // exit() checks for leaks
-#endif
-  ::_exit(served ? 0 : static_cast<int>(served.error().exit_code));
+  return serve_inline(loaded_, order);
 }
 
 std::string ForkServer::names_of(std::string_view addresses) {
@@ -244,9 +261,9 @@ std::string ForkServer::names_of(std::string_view addresses) {
        addresses.remove_prefix(sizeof address)) {
     std::memcpy(&address, addresses.data(), sizeof address);
     std::string name;
-    for (size_t i = 0; i < handlers_.size() && name.empty(); ++i)
-      name = handlers_[i].frame_name(address);
-    names += (name.empty() ? reports_.symbols().name(address) : name) + '\0';
+    for (size_t i = 0; i < loaded_.handlers.size() && name.empty(); ++i)
+      name = loaded_.handlers[i].frame_name(address);
+    names += (name.empty() ? loaded_.reports.symbols().name(address) : name) + '\0';
   }
   return names;
 }
@@ -261,14 +278,14 @@ void ForkServer::ask_stack(uint32_t slot, pid_t pid) {
   const bool is_asked =
       std::ranges::any_of(asked_, [pid](const Asked& one) { return one.pid == pid; });
   if (is_asked || !is_worker(slot, pid)) return;
-  reports_.ask_stack(slot, pid);
+  loaded_.reports.ask_stack(slot, pid);
   asked_.push_back({slot, pid, now_ns() + kNsPerS});
 }
 
 void ForkServer::tell_stacks() {
   std::erase_if(asked_, [this](const Asked& asked) {
     if (!is_worker(asked.slot, asked.pid)) return true;
-    const std::optional<std::string> stack = reports_.try_take_stack(asked.slot);
+    const std::optional<std::string> stack = loaded_.reports.try_take_stack(asked.slot);
     if (!stack && now_ns() < asked.until_ns) return false;
     tell({ControlType::kStack, asked.slot, asked.pid, 0, stack.value_or("")});
     return true;
@@ -283,10 +300,11 @@ void ForkServer::reap() {
     const pid_t pid = ::waitpid(-1, &status, WNOHANG);
     if (pid <= 0) return;
     const auto worker = slots_.find(pid);
-    if (worker == slots_.end()) continue;  // a child that a handler made
+    if (spare_ && spare_->pid == pid) spare_.reset();
+    if (worker == slots_.end()) continue;  // the spare, or a child that a handler made
     const uint32_t slot = worker->second;
     slots_.erase(worker);
-    tell({ControlType::kExited, slot, pid, status, reports_.describe(slot, status)});
+    tell({ControlType::kExited, slot, pid, status, loaded_.reports.describe(slot, status)});
   }
 }
 
@@ -295,6 +313,10 @@ void ForkServer::end_workers() {
     ::kill(pid, SIGTERM);
   for (const auto& [pid, slot] : slots_)
     ::waitpid(pid, nullptr, 0);
+  if (!spare_) return;
+  const pid_t spare = spare_->pid;
+  spare_.reset();  // closes its channel: the spare ends
+  ::waitpid(spare, nullptr, 0);
 }
 
 Status be_the_fork_server(const char* generation) {

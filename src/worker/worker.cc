@@ -11,16 +11,13 @@
 #include <poll.h>
 #include <sched.h>
 #include <string>
-#include <unistd.h>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
 #include "ipc/control.h"
-#include "ipc/worker_port.h"
-#include "worker/confine.h"
 #include "worker/desk.h"
 #include "worker/sampler.h"
-#include "worker/sandbox.h"
 
 namespace ringmaster::worker {
 namespace {
@@ -62,18 +59,13 @@ void catch_sigterm() {
 
 }  // namespace
 
-Status serve_jobs(const WorkerOptions& options, Fd result_memory,
+Status serve_jobs(const WorkerOptions& options, ipc::WorkerPort::Shared shared, Fd result_memory,
                   const std::vector<Handler>& handlers,
                   const std::vector<ipc::MethodSpec>& methods) {
   Result<ipc::WorkerPort> port =
-      ipc::WorkerPort::open(options.geometry, options.slot,
-                            {ipc::kControlMemoryFd, ipc::kPayloadMemoryFd, result_memory.get()});
+      ipc::WorkerPort::open(options.geometry, options.slot, std::move(shared), result_memory.get());
   if (!port) return tl::unexpected(port.error());
   result_memory.reset();
-  const bool is_inline = options.confinement.is_inline != 0;
-  if (!is_inline) ::close(ipc::kControlFd);
-  for (int fd : {ipc::kControlMemoryFd, ipc::kPayloadMemoryFd})
-    ::close(fd);
   OverrunTimer overrun_timer;
   if (Status created = overrun_timer.create(handlers); !created) return created;
   Desk desk(*port, handlers, methods, overrun_timer);
@@ -84,20 +76,16 @@ Status serve_jobs(const WorkerOptions& options, Fd result_memory,
     if (!sampling) ::dprintf(STDERR_FILENO, "not sampled: %s\n", sampling.error().message.c_str());
   }
   catch_sigterm();
-  volunteer_for_oom();
   // To leave SCHED_IDLE would take a privilege: such a worker is replaced before its generation
   // serves.
   const sched_param none{};
   if (options.is_idle && ::sched_setscheduler(0, SCHED_IDLE, &none) != 0)
     ::dprintf(STDERR_FILENO, "not at idle priority: %s\n", strerrordesc_np(errno));
-  // The fork server has reported the refused steps already.
-  const Result<std::string> confined = confine(options.confinement, options.fork_server);
-  if (!confined) return tl::unexpected(confined.error());
   const std::string title = fmt::format("worker {} gen={}", options.slot, options.generation);
   ::setproctitle("-ringmaster: %s", title.c_str());
   port->announce_ready();
   std::vector<ipc::WorkerPort::Job> jobs;
-  while (!stop_requested && !(is_inline && is_dismissed())) {
+  while (!stop_requested && !(options.is_inline && is_dismissed())) {
     if (Status taken = take_jobs(*port, jobs); !taken) return taken;
     if (jobs.empty()) {
       ::setproctitle("-ringmaster: %s", title.c_str());

@@ -8,14 +8,13 @@
 
 #include <cstdint>
 #include <string>
-#include <sys/types.h>
 #include <vector>
 
 #include "base/fd.h"
 #include "base/status.h"
-#include "ipc/confinement.h"
 #include "ipc/layout.h"
 #include "ipc/method_spec.h"
+#include "ipc/worker_port.h"
 #include "worker/handler.h"
 
 namespace ringmaster::worker {
@@ -24,16 +23,15 @@ struct WorkerOptions {
   uint32_t slot = 0;
   std::string generation;  // for the process title
   ipc::Geometry geometry;
-  ipc::Confinement confinement;
-  pid_t fork_server = 0;
-  bool is_idle = false;  // SCHED_IDLE: the worker runs when no other process wants to
+  bool is_inline = false;  // see forkserver.h
+  bool is_idle = false;    // SCHED_IDLE: the worker runs when no other process wants to
 };
 
-// Call in the worker's process, with its result memory. REQUIRES: the descriptors of ipc/control.h
-// are open. Closes the descriptors that a worker must not have, and serves. Returns after SIGTERM,
-// if the worker cannot start, or if another worker's handler has damaged the ring's words.
-[[nodiscard]] Status serve_jobs(const WorkerOptions& options, Fd result_memory,
-                                const std::vector<Handler>& handlers,
+// Call in the worker's process, with its memories. REQUIRES: the process is confined, and of the
+// descriptors of ipc/control.h it has kEventFd, inline also kControlFd. Returns after SIGTERM, if
+// the worker cannot start, or if another worker's handler has damaged the ring's words.
+[[nodiscard]] Status serve_jobs(const WorkerOptions& options, ipc::WorkerPort::Shared shared,
+                                Fd result_memory, const std::vector<Handler>& handlers,
                                 const std::vector<ipc::MethodSpec>& methods);
 
 }  // namespace ringmaster::worker

@@ -135,8 +135,9 @@ class Floor {
       // Above the numbers that inherit() uses.
       const int results = ::fcntl(result_memories[slot].get(), F_DUPFD, 64);
       inherit(port, store);
-      Result<WorkerPort> opened =
-          WorkerPort::open(geometry, slot, {kControlMemoryFd, kPayloadMemoryFd, results});
+      auto shared = WorkerPort::map(geometry, kControlMemoryFd, kPayloadMemoryFd);
+      if (!shared) return 100;
+      Result<WorkerPort> opened = WorkerPort::open(geometry, slot, std::move(*shared), results);
       return opened ? body(*opened) : 100;
     });
   }

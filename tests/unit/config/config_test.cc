@@ -52,6 +52,7 @@ const std::string kEveryKey = R"(
     count = 7
     start_timeout_ms = 13
     sandbox = false
+    spare = true
     profile = false
     debug = true
     user = "root"
@@ -119,6 +120,7 @@ TEST_CASE("config: every key of the server's sections is read") {
   CHECK(options.worker_count == 7);
   CHECK(options.start_timeout_ms == 13);
   CHECK(options.confinement.sandbox == ipc::Sandbox::kOff);
+  CHECK(options.confinement.keeps_spare == 1);
   CHECK(options.worker_user == "root");
   CHECK(options.confinement.changes_user == 0);
   CHECK(!options.worker_profile);

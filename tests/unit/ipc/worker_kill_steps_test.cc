@@ -59,9 +59,11 @@ class TwoSteps {
     const auto fork = [this] {
       return test::Child([this] {
         ipc::inherit(*core_.port, core_.store);
+        auto shared =
+            ipc::WorkerPort::map(Core::geometry(), ipc::kControlMemoryFd, ipc::kPayloadMemoryFd);
+        if (!shared) return 100;
         Result<ipc::WorkerPort> port = ipc::WorkerPort::open(
-            Core::geometry(), 0,
-            {ipc::kControlMemoryFd, ipc::kPayloadMemoryFd, core_.result_memories[0].get()});
+            Core::geometry(), 0, std::move(*shared), core_.result_memories[0].get());
         if (!port || serve(*port, 1) != 0) return 100;
         if (!test::stop_for_tracer()) return 102;
         ::_exit(serve(*port, count_));

@@ -1,0 +1,72 @@
+"""The spare worker (`[workers] spare`): it takes the place of the next worker that ends."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from proc import children, descriptors, title, wait_until
+
+TITLE = "ringmaster: spare worker gen=1"
+
+
+@pytest.fixture
+def running(server):
+    return server(workers={"count": 1, "spare": True})
+
+
+def spare_of(running) -> int:
+    """The pid of the spare, once it stands by."""
+    found: list[int] = []
+
+    def stands_by() -> bool:
+        found[:] = [pid for pid in children(running.fork_server()) if title(pid) == TITLE]
+        return len(found) == 1
+
+    wait_until(stands_by, "a spare to stand by")
+    return found[0]
+
+
+def kill_worker(running) -> int:
+    """Kills the worker. Returns the pid of the one in its place."""
+    before = len(running.lines)
+    os.kill(running.workers()[0], signal.SIGKILL)
+    return running.wait_for_worker(0, before)
+
+
+def confinement(pid: int) -> dict[str, str]:
+    """What the process may do, and its descriptors."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    status = dict(line.split(":", 1) for line in lines)
+    kept = {name: status[name].strip() for name in ("Uid", "Gid", "CapEff", "CapBnd", "NoNewPrivs",
+                                                    "Seccomp", "SigBlk", "SigIgn", "SigCgt")}
+    kept["fds"] = " ".join(sorted(os.listdir(f"/proc/{pid}/fd")))
+    kept["limits"] = Path(f"/proc/{pid}/limits").read_text()
+    kept["oom"] = Path(f"/proc/{pid}/oom_score_adj").read_text()
+    return kept
+
+
+def test_the_spare_takes_the_place_of_a_killed_worker(running):
+    for _ in range(3):
+        spare = spare_of(running)
+        assert kill_worker(running) == spare
+        with running.connect() as client:
+            assert client.call("echo", [spare]) == [spare]
+        wait_until(lambda: title(spare).startswith("ringmaster: worker 0 gen=1"), "its own title")
+
+
+def test_a_former_spare_is_confined_like_other_workers(running):
+    first = confinement(running.workers()[0])
+    spare = spare_of(running)
+    assert not [file for file in descriptors(spare).values() if "memfd" in file]
+    assert kill_worker(running) == spare
+    assert confinement(spare) == first
+
+
+def test_without_the_spare_a_worker_is_forked(running):
+    spare = spare_of(running)
+    os.kill(spare, signal.SIGKILL)
+    wait_until(lambda: spare not in children(running.fork_server()), "the spare to be reaped")
+    assert kill_worker(running) != spare
+    spare = spare_of(running)
+    assert kill_worker(running) == spare

@@ -91,13 +91,13 @@ class Context:
 
     def ringmaster(self, upstream: str = "", workers: int = WORKERS, timeout_ms: int = TIMEOUT_MS,
                    handlers: dict[str, Any] | None = None, build: Path | None = None,
-                   **sections: dict[str, Any]) -> Ringmaster:
+                   spare: bool = False, **sections: dict[str, Any]) -> Ringmaster:
         """`build`: the server's; the load comes from the context's build. `sections`: further
         sections of the configuration."""
         number = len(list(self.configurations.glob("*.toml")))
         system = ringmaster.start(upstream or self.upstream(), build or self.build, workers,
                                   timeout_ms, self.configurations, f"{OURS}-{number}", handlers,
-                                  **sections)
+                                  spare, **sections)
         self._stack.callback(end, system)
         return system
 

@@ -30,7 +30,7 @@ class Ringmaster(Contender):
 
 def start(features_url: str, build: Path, workers: int = 2, timeout_ms: int = 1000,
           folder: Path | None = None, name: str = "ringmaster",
-          handlers: dict[str, Any] | None = None,
+          handlers: dict[str, Any] | None = None, spare: bool = False,
           **sections: dict[str, Any]) -> Ringmaster:  # fmt: skip
     """Starts a server that is ready to serve. Its configuration and its log are `folder`/`name`.*
     (`folder`: by default BUILD/bench). All options have their defaults, except for those that the
@@ -49,7 +49,7 @@ def start(features_url: str, build: Path, workers: int = 2, timeout_ms: int = 10
         methods[method] = methods.get(method, {"timeout_ms": timeout_ms}) | keys
     server = launcher(
         name=name,
-        workers={"count": workers},
+        workers={"count": workers} | ({"spare": True} if spare else {}),
         limits={"request_bytes": MESSAGE_BYTES_MAX, "response_bytes": MESSAGE_BYTES_MAX,
                 "connections": CONNECTIONS},
         upstreams={"users": {"url": features_url, "connections": UPSTREAM_CONNECTIONS}} |

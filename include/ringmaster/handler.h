@@ -149,10 +149,10 @@ typedef struct rm_handler {
    * lives until unload(). NULL, or returns NULL: there is no description. */
   const char* (*describe)(void* self);
 
-  /* Called in the fork server around each fork of a canary or worker: before the fork, and after it
-   * in either process. NULL: nothing to do. Each library is called once, however many handlers it
-   * serves: after a fork in the order in which libraries were loaded, before it in the reverse
-   * order. */
+  /* Called in the fork server around each fork of a canary, a worker or a spare: before the fork,
+   * and after it in either process. NULL: nothing to do. Each library is called once, however many
+   * handlers it serves: after a fork in the order in which libraries were loaded, before it in the
+   * reverse order. */
   void (*before_fork)(void);
   void (*after_fork_parent)(void);
   void (*after_fork_child)(void);

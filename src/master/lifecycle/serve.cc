@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/telemetry/recorder.h"
+#include "base/time_slice.h"
 #include "config/paths.h"
 #include "master/admin/admin_server.h"
 #include "master/admin/agent_line.h"
@@ -311,6 +312,7 @@ ExitCode serve(Options options, LoadOptions load_options, IsPart is_part) {
     return error.exit_code;
   };
   Signals::ignore_others();
+  use_short_time_slices();  // woken, it runs at once, also while workers compute
   // Before the loop, which takes the first descriptors.
   if (Status fits = fit_to_descriptors(options); !fits) return refuse(fits.error());
   Result<Loop> loop = make_loop();

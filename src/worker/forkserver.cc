@@ -300,7 +300,6 @@ void ForkServer::reap() {
     const pid_t pid = ::waitpid(-1, &status, WNOHANG);
     if (pid <= 0) return;
     const auto worker = slots_.find(pid);
-    if (spare_ && spare_->pid == pid) spare_.reset();
     if (worker == slots_.end()) continue;  // the spare, or a child that a handler made
     const uint32_t slot = worker->second;
     slots_.erase(worker);

@@ -86,7 +86,8 @@ void RunStage::publish_waiting() {
   const uint64_t now = now_ns();
   for (;;) {
     const WorkerLoad& load = scheduler_.load();
-    if (load.jobs() >= ahead_jobs_max_ && load.idle_workers() == 0) return;
+    const bool is_enough = load.jobs() >= ahead_jobs_max_ && load.idle_workers() == 0;
+    if (is_enough && !scheduler_.is_filling(now)) return;
     Entry* entry = scheduler_.next(now);
     if (entry == nullptr) return;
     Job& job = *table_.find(entry->ticket);

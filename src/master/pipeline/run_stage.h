@@ -166,7 +166,7 @@ class RunStage {
   ipc::PayloadStore& store_;
   JobTable& table_;
   Scheduler& scheduler_;
-  size_t ahead_jobs_max_;  // if so many are published, only an idle worker gets one more
+  size_t ahead_jobs_max_;  // if so many are published, only an idle worker gets more: one unit
   uint64_t result_bytes_;  // the longest result
   bool is_profiled_;
   StageEvents& events_;

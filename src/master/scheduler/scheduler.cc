@@ -237,10 +237,8 @@ Scheduler::Pick Scheduler::choose_lane(int64_t now_ns) const {
 }
 
 Scheduler::Pick Scheduler::choose(int64_t now_ns) const {
-  if (filling_.unit != nullptr && filling_.jobs_left > 0 && filling_.at_ns == now_ns) {
-    const Pick pick = descend(orders_.root(filling_.unit->lane->index), now_ns);
-    if (pick.entry != nullptr) return pick;
-  }
+  if (is_filling(static_cast<uint64_t>(now_ns)))
+    return descend(orders_.root(filling_.unit->lane->index), now_ns);
   const Pick best = choose_lane(now_ns);
   if (best.entry == nullptr) return {};
   if (is_whole_unit(*best.entry) ? load_.idle_workers() == 0
@@ -274,8 +272,7 @@ void Scheduler::charge(const Pick& pick, Entry& entry, int64_t now_ns) {
 
 WorkerUnit& Scheduler::unit_for(const Entry& entry, int64_t now_ns) {
   Lane& lane = lane_of(entry.method);
-  if (filling_.unit != nullptr && filling_.jobs_left > 0 && filling_.at_ns == now_ns &&
-      filling_.unit->lane == &lane) {
+  if (is_filling(static_cast<uint64_t>(now_ns)) && filling_.unit->lane == &lane) {
     --filling_.jobs_left;
     return *filling_.unit;
   }

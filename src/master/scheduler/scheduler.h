@@ -88,6 +88,11 @@ class Scheduler {
   // The job to publish now; null: none. Returns the same one until the scheduler is told of an
   // event.
   Entry* next(uint64_t now_ns);
+  // Whether next() returns a further job of the batch that is being published for a free worker.
+  bool is_filling(uint64_t now_ns) const {
+    return filling_.jobs_left > 0 && filling_.at_ns == static_cast<int64_t>(now_ns) &&
+           queued_jobs(*filling_.unit->lane) > 0;
+  }
   // For the entry that next() has returned.
   void on_published(Entry& entry, uint64_t now_ns);
   // The job was withdrawn before a worker began it. Its client is not charged.

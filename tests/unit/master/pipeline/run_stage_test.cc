@@ -1,4 +1,5 @@
 // Two run steps of one job, with two workers: words and results of the first never harm the second.
+#include <deque>
 #include <doctest/doctest.h>
 
 #include "base/clock.h"
@@ -124,6 +125,32 @@ TEST_CASE("run stage: the time to check refused params is charged, and expected 
     CHECK(core.stage().work_ns() >= row.least_ns);
     CHECK(core.stage().work_ns() <= row.most_ns);
   }
+}
+
+TEST_CASE("run stage: each free worker gets a whole batch, also if others have many jobs") {
+  constexpr size_t kBatch = 4;
+  Core core;
+  const Method method{"model", {}, 60'000, 2, {RunStep{0, kBatch}}};
+  const auto client = std::make_shared<Client>();
+  core.stage().set_workers(0);
+  for (size_t i = 0; i < Core::kWorkers * kBatch; ++i)
+    REQUIRE(core.dispatcher.admit(method, "[1]", std::nullopt, client));
+  core.stage().set_workers(Core::kWorkers);
+  std::deque<Played> workers;
+  for (uint32_t slot = 0; slot < Core::kWorkers; ++slot) {
+    Played& worker = workers.emplace_back(core, slot);
+    while (core.port->was_any_ready())
+      worker.take();
+    CHECK(worker.in_hand().size() == kBatch);
+    CHECK(core.take_results());  // the ring has room for a batch again
+  }
+  for (Played& worker : workers) {
+    for (const ipc::Publication id : worker.in_hand())
+      worker.commit(id, "1");
+    CHECK(core.take_results());
+    worker.finish();
+  }
+  CHECK(client->results.size() == Core::kWorkers * kBatch);
 }
 
 TEST_CASE("run stage: a result of a former publication is damage") {

@@ -20,7 +20,7 @@
 
 namespace ringmaster::ipc {
 
-inline constexpr uint32_t kLayoutVersion = 7;
+inline constexpr uint32_t kLayoutVersion = 8;
 
 // The most views of a job: its params, and the output of each step but the last.
 inline constexpr size_t kViewsMax = 8;
@@ -45,6 +45,9 @@ struct JobHeader {
   uint32_t view_count;            // 1 to kViewsMax; the first: the params, size 0 if there are none
   uint32_t id_bytes;              // of the request's id, which lies right behind the params
   uint32_t traceparent_bytes;     // of the request's traceparent, which lies right behind the id
+  // How many jobs a worker takes together that claims this one first. 0: its share of the unclaimed
+  // ones.
+  uint32_t taken_together;
   View views[kViewsMax];
   // The most jobs in one call of its handler; 1: this job alone.
   std::atomic<uint32_t> batch;

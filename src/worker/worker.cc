@@ -35,7 +35,9 @@ Status take_jobs(ipc::WorkerPort& port, std::vector<ipc::WorkerPort::Job>& jobs)
   std::optional<ipc::WorkerPort::Job> job = *next;
   if (!job) return {};
   const size_t batch = job->header->batch;
-  const size_t wanted = batch == 1 ? 1 : std::min(batch, 1 + port.was_share());
+  const size_t together = job->header->taken_together;
+  const size_t most = together > 0 ? together : 1 + port.was_share();
+  const size_t wanted = batch == 1 ? 1 : std::min(batch, most);
   jobs.push_back(*job);
   while (jobs.size() < wanted && (job = port.try_next_like(jobs.front())))
     jobs.push_back(*job);

@@ -91,7 +91,7 @@ void RunStage::publish_waiting() {
     Entry* entry = scheduler_.next(now);
     if (entry == nullptr) return;
     Job& job = *table_.find(entry->ticket);
-    fill_header(job);
+    fill_header(job, scheduler_.taken_together(*entry, now));
     const ipc::Publication next{job.publication.job, job.publication.sequence + 1};
     if (!port_->try_publish(next)) return;  // full: tried again when a worker has answered
     job.publication = next;
@@ -124,7 +124,7 @@ void RunStage::wake_one_more() {
   if (port_ != nullptr && port_->was_any_ready()) port_->wake(1);
 }
 
-void RunStage::fill_header(const Job& job) {
+void RunStage::fill_header(const Job& job, size_t taken_together) {
   static_assert(kMaxSteps <= ipc::kViewsMax);  // the params, and each output but the last
   ipc::JobHeader& header = store_.header(job.publication.job);
   header.deadline_ns = job.deadline_ns;
@@ -135,6 +135,7 @@ void RunStage::fill_header(const Job& job) {
   header.method = job.entry.method;
   const uint64_t batch = is_run_alone(job) ? 1 : run_step(job).batch;
   header.batch.store(static_cast<uint32_t>(batch), kRelaxed);
+  header.taken_together = static_cast<uint32_t>(taken_together);
   header.view_count = static_cast<uint32_t>(job.products.size());
   for (size_t i = 0; i < job.products.size(); ++i) {
     header.views[i] = store_.view(job.products[i].block, job.products[i].size);

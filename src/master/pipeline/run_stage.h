@@ -152,7 +152,7 @@ class RunStage {
   void end_stuck_workers();
   void end_overdue_workers();
   void publish_waiting();
-  void fill_header(const Job& job);
+  void fill_header(const Job& job, size_t taken_together);
   void queue(Job& job, uint64_t now_ns);
   void audit_words();
   void on_damaged(const Error& error);

@@ -270,19 +270,25 @@ void Scheduler::charge(const Pick& pick, Entry& entry, int64_t now_ns) {
   }
 }
 
+size_t Scheduler::unit_jobs(const Entry& entry, uint64_t now_ns) const {
+  const Lane& lane = lane_of(entry.method);
+  if (is_filling(now_ns) && filling_.unit->lane == &lane) return filling_.jobs;
+  if (!is_whole_unit(entry)) return 0;
+  const size_t idle = std::max<size_t>(load_.idle_workers(), 1);
+  return std::min<size_t>(lane.batch, (queued_jobs(lane) + idle - 1) / idle);
+}
+
 WorkerUnit& Scheduler::unit_for(const Entry& entry, int64_t now_ns) {
   Lane& lane = lane_of(entry.method);
-  if (is_filling(static_cast<uint64_t>(now_ns)) && filling_.unit->lane == &lane) {
+  const auto at_ns = static_cast<uint64_t>(now_ns);
+  if (is_filling(at_ns) && filling_.unit->lane == &lane) {
     --filling_.jobs_left;
     return *filling_.unit;
   }
+  const size_t jobs = unit_jobs(entry, at_ns);
   filling_ = {};
-  if (!is_whole_unit(entry)) return load_.open(lane, now_ns);
-  const size_t waiting = orders_.root(lane.index).queued_jobs();
-  const size_t idle = std::max<size_t>(load_.idle_workers(), 1);
-  const size_t jobs = std::min<size_t>(lane.batch, (waiting + idle - 1) / idle);
   WorkerUnit& unit = load_.open(lane, now_ns);
-  filling_ = {&unit, jobs - 1, now_ns};
+  if (jobs > 0) filling_ = {&unit, jobs, jobs - 1, now_ns};
   return unit;
 }
 

@@ -93,6 +93,12 @@ class Scheduler {
     return filling_.jobs_left > 0 && filling_.at_ns == static_cast<int64_t>(now_ns) &&
            queued_jobs(*filling_.unit->lane) > 0;
   }
+  // For the entry that next() has returned: how many jobs a free worker is to take together with
+  // it, itself included. 0: the worker may share them with others. Their time is not known yet, or
+  // is so short that they are published ahead of the workers.
+  size_t taken_together(const Entry& entry, uint64_t now_ns) const {
+    return costs_.is_known(entry.method, entry.step) ? unit_jobs(entry, now_ns) : 0;
+  }
   // For the entry that next() has returned.
   void on_published(Entry& entry, uint64_t now_ns);
   // The job was withdrawn before a worker began it. Its client is not charged.
@@ -132,6 +138,7 @@ class Scheduler {
   };
   struct Filling {  // a unit of a batch that is being published
     WorkerUnit* unit = nullptr;
+    size_t jobs = 0;
     size_t jobs_left = 0;
     int64_t at_ns = 0;
   };
@@ -150,6 +157,8 @@ class Scheduler {
   double free_part(uint64_t now_ns) const;
   void charge(const Pick& pick, Entry& entry, int64_t now_ns);
   double takes_ns(uint32_t method) const;
+  // The jobs of the unit that begins with this entry, or is being filled; 0: no whole unit.
+  size_t unit_jobs(const Entry& entry, uint64_t now_ns) const;
   WorkerUnit& unit_for(const Entry& entry, int64_t now_ns);
   void correct(ClientShare& client, int64_t more_ns);
   void charge_for(Entry& entry, uint64_t now_ns, int64_t used_ns);

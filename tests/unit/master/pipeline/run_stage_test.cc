@@ -153,6 +153,44 @@ TEST_CASE("run stage: each free worker gets a whole batch, also if others have m
   CHECK(client->results.size() == Core::kWorkers * kBatch);
 }
 
+TEST_CASE("run stage: a worker is told to take a long batch as a whole, and to share short jobs") {
+  struct Row {
+    uint64_t run_ns;  // of a job
+    uint32_t told;
+  };
+  for (const Row row : {Row{2 * kNsPerMs, 2}, Row{1000, 0}}) {
+    CAPTURE(row.run_ns);
+    Core core;
+    const Method method{"model", {}, 60'000, 2, {RunStep{0, 2}}};
+    const auto client = std::make_shared<Client>();
+    core.stage().set_workers(1);
+    REQUIRE(core.dispatcher.admit(method, "[1]", std::nullopt, client));
+    Played worker(core, 0);
+    worker.take();
+    CHECK(core.store.header(worker.in_hand()[0].job).taken_together == 0);  // its time is unknown
+    const uint64_t until = now_ns() + row.run_ns;
+    while (now_ns() < until) {
+    }
+    worker.commit(worker.in_hand()[0], "1", 0, row.run_ns);
+    worker.finish();
+    core.stage().set_workers(0);
+    CHECK(core.take_results());
+    for (int i = 0; i < 2; ++i)
+      REQUIRE(core.dispatcher.admit(method, "[1]", std::nullopt, client));
+    core.stage().set_workers(1);
+    while (core.port->was_any_ready()) {
+      worker.take();
+      CHECK(core.store.header(worker.in_hand().back().job).taken_together == row.told);
+    }
+    REQUIRE(worker.in_hand().size() == 2);
+    for (const ipc::Publication id : worker.in_hand())
+      worker.commit(id, "1");
+    CHECK(core.take_results());
+    worker.finish();
+    CHECK(client->results.size() == 3);
+  }
+}
+
 TEST_CASE("run stage: a result of a former publication is damage") {
   TwoSteps steps;
   steps.first.commit(steps.first.in_hand()[0], "\"again\"");

@@ -28,10 +28,10 @@ from plots import draw  # noqa: E402
 from report import EXPLANATIONS, read_explanations, report  # noqa: E402
 
 # In the order of the report.
-SCENARIOS = ("latency", "overload", "fair", "upstreams", "interests", "saturated", "hop",
-             "bounds", "payloads", "aggregation", "models", "python", "interests_python",
-             "growth", "idle", "timeline", "costs", "profile", "rehearsal", "plan",
-             "many")  # fmt: skip
+SCENARIOS = ("latency", "overload", "fair", "beside", "upstreams", "interests",
+             "saturated", "hop", "bounds", "payloads", "aggregation", "models", "python",
+             "interests_python", "growth", "idle", "timeline", "costs", "profile", "rehearsal",
+             "plan", "many")  # fmt: skip
 
 
 def run_one(name: str, build: Path, results: Path, is_full: bool) -> dict[str, Any]:

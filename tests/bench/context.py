@@ -34,6 +34,7 @@ SEED = 1
 WARM_UP_S = 0.5
 HTTP_CONNECTIONS = 256  # of an open loop over HTTP, where a connection has one request at a time
 NO_RESULT = 1  # exit status of `ringmaster bench` if no request had a result
+TOKEN_CLIENTS = Path(__file__).with_name("token_clients.py")
 
 
 class LoadFailed(Exception):
@@ -152,10 +153,13 @@ class Context:
     def load(self, system: Contender, method: str, params: Any, *, seconds: float,
              rate: float = 0, concurrency: int = 1, connections: int = 1, seed: int = SEED,
              in_time_ms: float = 0, drain_s: float = 10, warm_up_s: float = WARM_UP_S,
-             lead_s: float = 0, token_file: Path | None = None) -> dict[str, Any]:
+             lead_s: float = 0, token_file: Path | None = None,
+             each_token: bool = False) -> dict[str, Any]:
         """`params`: a value, in which "$i" stands for the request's number, or the path of a file.
         `connections` is ignored for a system with HTTP, which gets as many as it needs. `lead_s`:
-        how long the load runs before counting begins; the CPU time is that of the whole load."""
+        how long the load runs before counting begins; the CPU time is that of the whole load.
+        `token_file`: the client shows its first token. With `each_token`, each of its tokens is a
+        client with one connection (token_clients.py)."""
         if rate:
             options = ["--rate", rate, "--seed", seed]
             connections = HTTP_CONNECTIONS if system.http_path else connections
@@ -164,17 +168,19 @@ class Context:
             connections = concurrency if system.http_path else connections
         if in_time_ms:
             options += ["--in-time-ms", in_time_ms]
-        options += ["--connections", connections, "--drain-s", drain_s]
+        if not each_token:
+            options += ["--connections", connections]
+        options += ["--drain-s", drain_s]
         if token_file:
             options += ["--token-file", token_file]
         if warm_up_s:
             warm_up = ["--duration-s", warm_up_s, *options, "--warm-up-s", 0]
-            self._bench(system, method, params, warm_up)
+            self._bench(system, method, params, warm_up, each_token)
         options = ["--duration-s", seconds, *options, "--warm-up-s", lead_s]
-        self._note(system, method, params, options)
+        self._note(system, method, params, options, each_token)
         meter, upstream = CpuMeter(roles(system)), CpuMeter(self._upstream_roles)
         begin, busy_s = time.monotonic(), machine_busy_s()
-        made = self._bench(system, method, params, options)
+        made = self._bench(system, method, params, options, each_token)
         made |= {
             "system": system.name, "wall_s": time.monotonic() - begin, "cpu_s": meter.read(),
             "upstream_cpu_s": sum(upstream.read().values()), "offered_per_s": rate,
@@ -196,27 +202,31 @@ class Context:
             if process.returncode not in (None, 0):
                 raise LoadFailed(f"{system.name}, {method}: {' '.join(process.lines)}"[:200])
 
-    def _bench(self, system: Contender, method: str, params: Any, options: list[Any]) -> dict:
-        done = subprocess.run(self._command(system, method, params, options), capture_output=True,
-                              text=True)
+    def _bench(self, system: Contender, method: str, params: Any, options: list[Any],
+               each_token: bool) -> dict:
+        command = self._command(system, method, params, options, each_token)
+        done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode not in (0, NO_RESULT):
             raise LoadFailed(f"{system.name}, {method}: {done.stderr.strip()}"[:200])
         return json.loads(done.stdout)
 
-    def _command(self, system: Contender, method: str, params: Any,
-                 options: list[Any]) -> list[str]:
-        command = [self.build / "ringmaster", "bench", "--json", *options]
-        return [*map(str, command), *system.bench_arguments(method, params_text(params))]
+    def _command(self, system: Contender, method: str, params: Any, options: list[Any],
+                 each_token: bool = False) -> list[str]:
+        program = ([sys.executable, TOKEN_CLIENTS] if each_token else
+                   [self.build / "ringmaster", "bench", "--json"])
+        return [*map(str, [*program, *options]),
+                *system.bench_arguments(method, params_text(params))]
 
-    def _note(self, system: Contender, method: str, params: Any, options: list[Any]) -> None:
+    def _note(self, system: Contender, method: str, params: Any, options: list[Any],
+              each_token: bool = False) -> None:
         asked = system.bench_arguments(method, params_text(params))
         shown = {system.address: "$ADDRESS"}
         if isinstance(params, Path):
             shown[f"@{params}"] = f"@{params.name}"
         words = [shown.get(word, word) for word in asked]
         quoted = [f"'{word}'" if word[0] in "{[" else word for word in map(str, [*options, *words])]
-        self.commands.append({"system": system.name,
-                              "command": " ".join(["ringmaster bench", *quoted])})
+        program = TOKEN_CLIENTS.name if each_token else "ringmaster bench"
+        self.commands.append({"system": system.name, "command": " ".join([program, *quoted])})
 
 
 def others_share(made: dict[str, Any], busy_s: float) -> float:

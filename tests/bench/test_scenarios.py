@@ -1,5 +1,8 @@
 """How scenarios evaluate their measurements."""
 
+import argparse
+import asyncio
+import json
 import os
 import sys
 from pathlib import Path
@@ -10,7 +13,8 @@ TESTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS / "bench"), str(TESTS / "e2e/support")]
 
 from context import cpu_us_per_request, others_share  # noqa: E402
-from scenarios import interests, latency, many, overload  # noqa: E402
+from scenarios import fair, interests, latency, many, overload  # noqa: E402
+from token_clients import Load  # noqa: E402
 
 
 def report(results: int, sent: int, ms: float = 100) -> dict:
@@ -69,3 +73,47 @@ def test_calibration_is_off_by_the_worst_of_the_percentiles():
     calibration = many.Calibration()
     calibration.count, calibration.within = 200, {"p50": 104, "p90": 170, "p99": 198}
     assert calibration.off_by() == pytest.approx(0.05)
+
+
+def test_workers_are_as_busy_as_all_loads_together_keep_them():
+    loads = [{"results": 600, "duration_s": 10}, {"results": 30, "duration_s": 5}]
+    assert fair.busy_part(*loads) == pytest.approx(66 * 0.03 / 2)
+
+
+def test_token_clients_count_each_request_after_the_warm_up_once(tmp_path):
+    """Of four requests, one gets an error, and one no answer."""
+    tokens, ids = set(), []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter):
+        async for line in reader:
+            asked = json.loads(line)
+            answer = {"jsonrpc": "2.0", "id": asked["id"], "result": True}
+            if asked["method"] == "rpc.auth":
+                tokens.update(asked["params"])
+            else:
+                assert asked["params"] == [asked["id"]]
+                ids.append(asked["id"])
+                if asked["id"] % 4 == 1:
+                    continue
+                if asked["id"] % 4 == 0:
+                    answer = answer | {"error": {"code": -32009}}
+                    del answer["result"]
+            writer.write(json.dumps(answer).encode() + b"\n")
+
+    async def run() -> dict:
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            return await Load(argparse.Namespace(
+                to=f"127.0.0.1:{port}", token_file=tmp_path / "tokens", rate=400, duration_s=0.3,
+                warm_up_s=0.1, drain_s=0.2, in_time_ms=0, seed=1, method="echo", params="[$i]",
+            )).run()
+
+    (tmp_path / "tokens").write_text("first the-first-token\nsecond the-second-token\n")
+    made = asyncio.run(run())
+    assert tokens == {"the-first-token", "the-second-token"}
+    assert sorted(ids) == list(range(1, len(ids) + 1))
+    counted = sorted(ids)[-made["sent"]:]
+    assert 0 < made["sent"] < len(ids)
+    assert made["lost"] == sum(id % 4 == 1 for id in counted)
+    assert made["errors"] == {"-32009": sum(id % 4 == 0 for id in counted)}
+    assert made["results"] == made["in_time"] == sum(id % 4 > 1 for id in counted)

@@ -162,6 +162,7 @@ $(OUT)/fuzzed.a: $(FUZZED) $(OUT)/flags
 benches: $(BENCHES)
 $(OUT)/bench/aggregation: $(call each,src/demo/interests/features.cc)
 $(OUT)/bench/prediction: $(call each,$(addprefix src/demo/interests/,features.cc model.cc))
+$(OUT)/bench/large_server: $(call objects,$(SERVER))
 $(OUT)/bench/bounds/arrivals: $(call each,src/bench/arrivals.cc)
 $(OUT)/bench/%: $(OUT)/obj/tests/bench/%.o $(OUT)/flags
 	@mkdir -p $(@D)

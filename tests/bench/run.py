@@ -28,7 +28,7 @@ from plots import draw  # noqa: E402
 from report import EXPLANATIONS, read_explanations, report  # noqa: E402
 
 # In the order of the report.
-SCENARIOS = ("latency", "overload", "fair", "beside", "upstreams", "interests",
+SCENARIOS = ("latency", "overload", "fair", "crowd", "beside", "upstreams", "interests",
              "saturated", "hop", "bounds", "payloads", "aggregation", "models", "python",
              "interests_python", "growth", "idle", "timeline", "costs", "profile", "rehearsal",
              "plan", "many")  # fmt: skip

@@ -60,19 +60,20 @@ KINDS: tuple[Callable[[random.Random], bytes], ...] = (
 
 class Hostile:
     """Clients that never read. Each leaves differently: at once or later, with an end or a
-    reset."""
+    reset. Each sends `greeting` first."""
 
-    def __init__(self, address: str, dice: random.Random):
+    def __init__(self, address: str, dice: random.Random, greeting: bytes = b""):
         self.count = 0
         self._address = address
         self._dice = dice
+        self._greeting = greeting
         self._kept: deque[socket.socket] = deque()
 
     def one_more(self):
         client = connect(self._address)
         client.settimeout(PATIENCE_S)
         try:
-            client.sendall(self._dice.choice(KINDS)(self._dice))
+            client.sendall(self._greeting + self._dice.choice(KINDS)(self._dice))
         except (socket.timeout, ConnectionError):
             pass  # the server does not read any more, or has closed, as it should
         self._kept.append(client)

@@ -28,6 +28,8 @@ PERCENTS = (50, 90, 99)
 class Load:
     def __init__(self, options: argparse.Namespace):
         self._options = options
+        members = f'"method":{json.dumps(options.method)},"params":{options.params}'
+        self._request = f'{{"jsonrpc":"2.0","id":$i,{members}}}\n'.encode()
         self._counted_from = 0.0
         self._number = 0  # of the last request
         self._starts: dict[int, float] = {}  # of the requests without an answer
@@ -73,8 +75,7 @@ class Load:
         self._number += 1
         self._sent += intended >= self._counted_from
         self._starts[self._number] = intended
-        params = json.loads(self._options.params.replace("$i", str(self._number)))
-        writer.write(request(self._options.method, params, self._number))
+        writer.write(self._request.replace(b"$i", b"%d" % self._number))
 
     async def _read(self, reader: asyncio.StreamReader):
         async for line in reader:

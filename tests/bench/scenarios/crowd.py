@@ -30,15 +30,15 @@ PROGRAM = "large_server"
 ABOUT = f"""`burn` {CPU_MS} ms, two workers, a deadline of {TIMEOUT_MS} ms; each client has a token
 and a connection of its own, and its arrivals are Poisson. *Hostile*: {CLIENTS} clients that
 together offer {LOAD:.0%} of the capacity, alone and then beside one more client, with the same
-arrivals. The other client offers {FLOOD} times the capacity, and every
-{1000 * HOSTILE_EVERY_S:g} ms makes two connections that do what the soak's hostile clients do; one
-of the two shows the client's token first. Goodput is results in time. *Rare*: {RARE} clients,
-together twice the capacity, counted from the third second. Goodput is results in time, compared
-with what one client gets in a closed loop on the same server: the better of two measurements,
-before and after. The p99 of results is compared with that of the same clients at {LOAD:.0%}.
-*Limited*: a method with `concurrency = 1` and another one, each in a closed loop; busy is the
-results' CPU time divided by the time of two workers. *Large server*: single calls in a process
-without a loop (tests/bench/{PROGRAM}.cc)."""
+arrivals. The other client offers {FLOOD} times the capacity, and every {1000 * HOSTILE_EVERY_S:g}
+ms makes two connections that do what the soak's hostile clients do; one of the two shows the
+client's token first. Goodput is results in time. *Rare*: {RARE} clients, together twice the
+capacity, counted from the third second. Goodput is results in time, compared with what one client
+gets in a closed loop on the same server: the better of two measurements, before and after. (The
+load takes CPU time from the workers: 0.02 cores are 1 % of the capacity.) The p99 of results is
+compared with that of the same clients at {LOAD:.0%}. *Limited*: a method with `concurrency = 1` and
+another one, each in a closed loop; busy is the results' CPU time divided by the time of two
+workers. *Large server*: single calls in a process without a loop (tests/bench/{PROGRAM}.cc)."""
 
 
 @contextmanager

@@ -113,7 +113,7 @@ void check_resolve(Problems& problems, const Entry& table, const UpstreamOptions
                                                            : std::string("an array")));
   }
   // Connections of HTTP/2 are hardly ever idle, so libcurl cannot give one up for another address.
-  // Each multi handle needs one for each address, and the first two get all fetches.
+  // Each address needs two multi handles with a connection each.
   constexpr uint64_t kLeast = 2 * upstream::kAddressesMax;
   const bool may_be_http2 =
       upstream.url.starts_with("https:") && upstream.http != upstream::HttpVersion::kHttp1;

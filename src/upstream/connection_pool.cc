@@ -22,11 +22,12 @@ bool may_multiplex_with(const UpstreamOptions& options) {
   return options.http != HttpVersion::kHttp1 && options.url.starts_with("https:");
 }
 
-// The connections of one multi handle. With HTTP/2 there are at least two handles, if there are two
-// connections.
+// The connections of one multi handle: so few that each address has a handle, with HTTP/2 two, if
+// there are as many connections.
 uint64_t connections_each_of(const UpstreamOptions& options) {
-  if (!may_multiplex_with(options)) return kConnectionsEach;
-  return std::clamp<uint64_t>(options.connections / 2, 1, kConnectionsEach);
+  const uint64_t addresses = options.resolves ? kAddressesMax : 1;
+  const uint64_t handles = addresses * (may_multiplex_with(options) ? 2 : 1);
+  return std::clamp<uint64_t>(options.connections / handles, 1, kConnectionsEach);
 }
 
 }  // namespace
@@ -63,9 +64,7 @@ void ConnectionPool::adopt(Transfer& transfer) {
 }
 
 void ConnectionPool::start(Transfer& transfer) {
-  if (turns_.is_empty()) {
-    if (CurlLoop* multi = find_room()) return begin(transfer, *multi);
-  }
+  if (turns_.is_empty() && has_room()) return begin(transfer, find_room(transfer.address));
   transfer.turn = turns_.push(transfer.client, &transfer);
   ++waiting_;
   watch_deadline(transfer);
@@ -94,36 +93,61 @@ void ConnectionPool::set_limit(uint64_t transfers) {
 }
 
 void ConnectionPool::end_idle_except(std::span<const std::string> addresses) {
-  for (const auto& multi : multis_)
-    multi->end_idle_except(addresses);
+  for (Multi& multi : multis_) {
+    multi.loop->end_idle_except(addresses);
+    if (std::ranges::count(addresses, multi.address) == 0) multi.address.clear();
+  }
 }
 
-// The first multi handle with room, so that no more connections are opened than needed. With HTTP/2
-// the one of the first two that has fewer transfers. Null: the transfer must wait.
-CurlLoop* ConnectionPool::find_room() {
-  if (running_ >= limit_) return nullptr;
-  const auto is_in_use = [](const auto& multi) { return multi->transfers() > 0; };
-  if (!is_name_known_ && std::any_of(multis_.begin(), multis_.end(), is_in_use)) return nullptr;
+// Whether one more transfer need not wait.
+bool ConnectionPool::has_room() const {
+  if (running_ >= limit_) return false;
+  const auto is_in_use = [](const Multi& multi) { return multi.loop->transfers() > 0; };
+  if (!is_name_known_ && std::ranges::any_of(multis_, is_in_use)) return false;
+  const auto takes_more = [&](const Multi& multi) { return multi.loop->has_room(streams()); };
+  return may_add_multi() || std::ranges::any_of(multis_, takes_more);
+}
+
+// The first of the address's multi handles with room, so that no more connections are opened than
+// needed. With HTTP/2 the one of the first two that has fewer transfers. REQUIRES: has_room().
+CurlLoop& ConnectionPool::find_room(const std::string& address) {
   const size_t used_together = is_multiplexed_ ? 2 : 1;
-  while (multis_.size() < used_together && add_multi())
-    continue;
-  const auto first_end = multis_.begin() + std::min(used_together, multis_.size());
-  auto found = std::ranges::min_element(multis_.begin(), first_end, {},
-                                        [](const auto& multi) { return multi->transfers(); });
-  const auto has_room = [&](const auto& multi) { return multi->has_room(streams()); };
-  if (!has_room(*found)) found = std::ranges::find_if(multis_, has_room);
-  if (found != multis_.end()) return found->get();
-  return add_multi() ? multis_.back().get() : nullptr;
+  const auto takes_more = [&](const Multi& multi) { return multi.loop->has_room(streams()); };
+  const Multi* found = nullptr;
+  size_t own = 0;
+  for (const Multi& multi : multis_) {
+    if (multi.address != address) continue;
+    if (own >= used_together && takes_more(*found)) break;
+    const bool is_better =
+        own == 0 || (own < used_together ? multi.loop->transfers() < found->loop->transfers()
+                                         : takes_more(multi));
+    if (is_better) found = &multi;
+    ++own;
+  }
+  const bool has_own_room = found != nullptr && takes_more(*found);
+  if (!has_own_room || (own < used_together && found->loop->transfers() > 0)) {
+    if (CurlLoop* const more = take_multi(address)) return *more;
+  }
+  return has_own_room ? *found->loop : *std::ranges::find_if(multis_, takes_more)->loop;
 }
 
-bool ConnectionPool::add_multi() {
-  const uint64_t there = multis_.size() * connections_each_;
-  if (there >= connections_) return false;
-  CurlLoop::Events events{[this](CURL* easy, CURLcode code) { on_ended(easy, code); },
-                          [this] { on_opened(); }};
-  multis_.push_back(std::make_unique<CurlLoop>(
-      loop_, std::min(connections_each_, connections_ - there), std::move(events)));
-  return true;
+// A multi handle without transfers for this address; null: there can be no more.
+CurlLoop* ConnectionPool::take_multi(const std::string& address) {
+  const auto is_free = [](const Multi& multi) {
+    return multi.address.empty() && multi.loop->transfers() == 0;
+  };
+  auto free = std::ranges::find_if(multis_, is_free);
+  if (free == multis_.end()) {
+    if (!may_add_multi()) return nullptr;
+    const uint64_t left = connections_ - multis_.size() * connections_each_;
+    CurlLoop::Events events{[this](CURL* easy, CURLcode code) { on_ended(easy, code); },
+                            [this] { on_opened(); }};
+    multis_.push_back({"", std::make_unique<CurlLoop>(loop_, std::min(connections_each_, left),
+                                                      std::move(events))});
+    free = multis_.end() - 1;
+  }
+  free->address = address;
+  return free->loop.get();
 }
 
 void ConnectionPool::begin(Transfer& transfer, CurlLoop& multi) {
@@ -141,12 +165,10 @@ void ConnectionPool::begin(Transfer& transfer, CurlLoop& multi) {
 }
 
 void ConnectionPool::begin_waiting() {
-  while (!turns_.is_empty()) {
-    CurlLoop* multi = find_room();
-    if (multi == nullptr) return;
+  while (!turns_.is_empty() && has_room()) {
     Transfer& next = *turns_.pop();
     stop_waiting(next);
-    begin(next, *multi);
+    begin(next, find_room(next.address));
   }
 }
 

@@ -6,6 +6,9 @@
 // Cost:    libcurl searches all connections of a multi handle for each transfer. So there are
 //          several multi handles with few connections each, created as needed. They share the DNS
 //          cache and TLS sessions. A transfer that waits costs O(log n) of n such transfers.
+// Addresses: transfers to one IP address share multi handles of their own: a full handle ends an
+//          idle connection to make another one, whatever its address. Once there are no further
+//          handles, transfers use any handle that has room.
 // HTTP/2:  a connection serves up to CurlLoop::kStreamsMax transfers at once. Of two multi handles,
 //          the one with fewer transfers gets the next transfer. Further handles get transfers only
 //          when these two are full. So two transfers have two connections, and the end of a
@@ -43,6 +46,7 @@ class ConnectionPool {
   using Turns = ClientTurns<Transfer*, const void*>;
   struct Transfer {
     Easy easy;
+    std::string address;  // the IP address to connect to; empty: that of the URL's host
     uint64_t deadline_ns = 0;
     const void* client = nullptr;  // identifies its client; never dereferenced
     ConnectionPool* pool = nullptr;
@@ -89,12 +93,18 @@ class ConnectionPool {
   struct FreeShare {
     void operator()(CURLSH* share) const { curl_share_cleanup(share); }
   };
+  struct Multi {
+    std::string address;  // that its transfers have; empty: none, or one that is gone
+    std::unique_ptr<CurlLoop> loop;
+  };
 
   void on_ended(CURL* easy, CURLcode code);
   void end(Transfer& transfer, CURLcode code);
   void on_opened();
-  CurlLoop* find_room();
-  bool add_multi();
+  bool has_room() const;
+  bool may_add_multi() const { return multis_.size() * connections_each_ < connections_; }
+  CurlLoop& find_room(const std::string& address);
+  CurlLoop* take_multi(const std::string& address);
   // The transfers at once of one connection.
   size_t streams() const { return is_multiplexed_ ? CurlLoop::kStreamsMax : 1; }
   void begin(Transfer& transfer, CurlLoop& multi);
@@ -113,9 +123,9 @@ class ConnectionPool {
   const bool has_address_;  // no name is looked up
   bool is_name_known_;
   std::unique_ptr<CURLSH, FreeShare> share_;
-  std::vector<std::unique_ptr<CurlLoop>> multis_;  // never removed
-  Turns turns_;                                    // the transfers that wait
-  size_t waiting_ = 0;                             // their count
+  std::vector<Multi> multis_;  // never removed
+  Turns turns_;                // the transfers that wait
+  size_t waiting_ = 0;         // their count
   master::MovingAverage took_ns_;
   UvHandle<uv_timer_t> name_found_;  // begins the transfers that waited for the name
 };

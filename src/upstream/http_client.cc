@@ -28,9 +28,8 @@ struct HttpClient::Fetch : ConnectionPool::Transfer {
   Request request;
   Curl* curl = nullptr;
   char error[CURL_ERROR_SIZE] = "";
-  std::string url;      // the URL that the handle has
-  std::string address;  // the IP address that the handle has
-  std::string connect_to;
+  std::string url;         // the URL that the handle has
+  std::string connect_to;  // where the handle connects, for `address`
   curl_slist connect_to_list{};
   RequestHeaders headers;
   size_t at = 0;          // index in `busy`

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from certificates import make_certificate
-from client import RpcError
+from client import DEADLINE_S, RpcError
 from collector import Collector
 from flaky_upstream import FAILED, burst, counted
 from proc import wait_until
@@ -18,14 +18,17 @@ ONE, TWO, THREE = "127.0.0.1", "127.0.0.2", "127.0.0.3"
 
 
 class Everywhere(ScriptedUpstream):
-    """Answers `true` at each address of this host, or fails at those in `failing`. `requests` and
-    `open` connections are counted by address."""
+    """Answers `true` at each address of this host, or fails at those in `failing`. It answers no
+    request before `at_once` have come. `requests`, `open` connections and those that were ever
+    `opened` are counted by address."""
 
-    def __init__(self):
+    def __init__(self, at_once=1):
         self.requests: Counter[str] = Counter()
         self.open: Counter[str] = Counter()
+        self.opened: Counter[str] = Counter()
         self.failing: set[str] = set()
         self._lock = threading.Lock()
+        self._gate = threading.Barrier(at_once)
         super().__init__(self._answer, "0.0.0.0")
 
     def _count(self, counter: Counter, address: str, more: int):
@@ -35,11 +38,13 @@ class Everywhere(ScriptedUpstream):
     def _answer(self, connection, body):
         address = connection.getsockname()[0]
         self._count(self.requests, address, 1)
+        self._gate.wait(DEADLINE_S)
         connection.sendall(FAILED if address in self.failing else answer(b"true"))
 
     def _serve(self, connection):
         address = connection.getsockname()[0]
         self._count(self.open, address, 1)
+        self._count(self.opened, address, 1)
         super()._serve(connection)
         self._count(self.open, address, -1)
 
@@ -114,6 +119,23 @@ def test_the_addresses_of_a_name_are_followed(resolving, name):
             assert counted(running, "addresses_ejected") == 0
             wait_until(lambda: upstream.open[TWO] == 0, "the connections to it to be ended")
             assert min(upstream.open[ONE], upstream.open[THREE]) > 0
+
+
+def test_connections_to_several_addresses_are_used_again(resolving, name):
+    """No connection is made to an address while one is idle there: as many as it has ever had
+    requests at once. 60 fetches at once need several of libcurl's handles."""
+    name.set(ONE, TWO, THREE)
+    at_once, most = 60, Counter()
+    with Everywhere(at_once) as upstream:
+        running = resolving(upstream)
+        wait_for_addresses(running, ONE, TWO, THREE)
+        with running.connect() as client:
+            for _ in range(20):
+                before = Counter(upstream.requests)
+                assert burst(client, at_once) == at_once
+                most |= upstream.requests - before
+        assert min(most.values()) > 10
+        assert upstream.opened == most
 
 
 def test_an_upstream_moves_after_lookups_that_failed(resolving, name):

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <arpa/inet.h>
 #include <curl/curl.h>
+#include <fmt/format.h>
 #include <netdb.h>
 #include <sys/eventfd.h>
 #include <system_error>
@@ -54,7 +55,9 @@ std::string host_name_of(const std::string& url) {
 std::string ip_text(const sockaddr* address) {
   char text[INET6_ADDRSTRLEN] = "";
   uv_ip_name(address, text, sizeof text);
-  return text;
+  if (address->sa_family != AF_INET6) return text;
+  const uint32_t interface = reinterpret_cast<const sockaddr_in6*>(address)->sin6_scope_id;
+  return interface == 0 ? text : fmt::format("{}%{}", text, interface);
 }
 
 Result<std::unique_ptr<NameLookup>> NameLookup::create(uv_loop_t* loop, std::string upstream,
@@ -121,7 +124,7 @@ void NameLookup::on_ended() {
   }
   if (!before.empty())
     log(Level::kInfo, "lookup_succeeded", {{"upstream", upstream_}, {"name", desk_->host}});
-  on_found_(desk_->addresses);
+  on_found_(history_.add(desk_->addresses, now_ns()));
 }
 
 }  // namespace ringmaster::upstream

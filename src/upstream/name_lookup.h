@@ -1,5 +1,6 @@
 // NameLookup: the IP addresses of an upstream's host name, looked up at once, and again kPauseNs
-// after the end of each lookup.
+// after the end of each lookup. AddressHistory decides which of those that were found before count,
+// too.
 //
 // Threads:  the loop's only. Each lookup runs in a thread of its own, as those of libcurl do:
 //           getaddrinfo(3) can take half a minute if no DNS server answers. Neither the loop, nor
@@ -19,6 +20,7 @@
 #include "base/clock.h"
 #include "base/status.h"
 #include "base/uv_handle.h"
+#include "upstream/address_history.h"
 
 struct sockaddr;
 
@@ -27,7 +29,7 @@ namespace ringmaster::upstream {
 // The host of a URL, if it is a name. Empty: it is an IP address, or the URL has no host.
 std::string host_name_of(const std::string& url);
 
-// The IP address without its port.
+// The IP address without its port. A link-local one has its interface: "fe80::1%2".
 std::string ip_text(const sockaddr* address);
 
 class NameLookup {
@@ -57,6 +59,7 @@ class NameLookup {
   const std::string upstream_;
   const std::shared_ptr<Desk> desk_;
   const OnFound on_found_;
+  AddressHistory history_;
   std::string fault_;           // of the last lookup; empty: it has succeeded
   UvHandle<uv_poll_t> poll_;    // for the end of a lookup
   UvHandle<uv_timer_t> timer_;  // for the next lookup

@@ -9,7 +9,9 @@ import pytest
 from certificates import make_certificate
 from client import DEADLINE_S, RpcError
 from collector import Collector
+from feature_client import FeatureService
 from flaky_upstream import FAILED, burst, counted
+from network import Machine
 from proc import wait_until
 from scripted_upstream import ScriptedUpstream, answer
 from server import with_names
@@ -156,6 +158,42 @@ def test_an_upstream_moves_after_lookups_that_failed(resolving, name):
             assert burst(client, 20) == 20
             assert upstream.requests == {ONE: before, TWO: 20}
             wait_until(lambda: upstream.open[ONE] == 0, "the connections to it to be ended")
+
+
+def test_a_name_of_which_each_lookup_finds_another_part(resolving, name):
+    with Everywhere() as upstream:
+        name.set(ONE)
+        running = resolving(upstream)
+        seen = 0
+        for found, next in ((ONE, TWO), (TWO, ONE), (ONE, TWO)):
+            wait_for_addresses(running, found, after=seen)
+            seen = len(running.lines)
+            name.set(next)
+        wait_for_addresses(running, ONE, TWO)
+        with running.connect() as client:
+            assert burst(client, 100) == 100
+        assert min(upstream.requests[ONE], upstream.requests[TWO]) > 10
+
+
+@pytest.mark.needs("networks", "ipv6")
+def test_an_address_of_one_link(server, build, start, name, tmp_path):
+    """It is reached by its interface only."""
+    machine = Machine()
+    try:
+        machine.ip("-6", "addr", "add", "fe80::5/64", "dev", "lo", "nodad")
+        name.set("fe80::5%lo")
+        program = [*machine.enter, build / "feature_service", "--listen", "[::]:0"]
+        port = FeatureService(start(program, name="upstream")).port
+        running = server(
+            before=[*machine.enter, *name.before],
+            listen={"rpc": [f"unix:{tmp_path}/rpc"]},
+            upstreams={"users": {"url": f"http://many.test:{port}/features", "resolve": True}},
+            methods={"m": {"steps": [{"fetch": "users", "body": {"user_id": 7}}]}},
+        )
+        wait_for_addresses(running, "fe80::5%1")
+        assert running.call("m")["user_id"] == 7
+    finally:
+        machine.process.kill()
 
 
 def test_addresses_beyond_the_limit_are_left_out(resolving, name):

@@ -14,6 +14,15 @@ TEST_CASE("name lookup: the host of a URL is a name, unless it is an address") {
   CHECK(host_name_of("unix:/run/users.sock") == "");
 }
 
+TEST_CASE("name lookup: an address of one link is told with its interface") {
+  sockaddr_in6 local{};
+  REQUIRE(uv_ip6_addr("fe80::1", 80, &local) == 0);
+  const auto* const address = reinterpret_cast<const sockaddr*>(&local);
+  CHECK(ip_text(address) == "fe80::1");
+  local.sin6_scope_id = 7;
+  CHECK(ip_text(address) == "fe80::1%7");
+}
+
 TEST_CASE("name lookup: the addresses come with a later turn of the loop") {
   test::Loop loop;
   std::vector<std::string> found;

@@ -86,8 +86,11 @@ class ConnectionPool {
   double wait_ns(const void* client) const;
   // The most descriptors that a pool uses.
   static uint64_t descriptors_max(const UpstreamOptions& options);
-  // Whether the last response came by HTTP/2; before the first one: whether http = "2".
-  bool is_multiplexed() const { return is_multiplexed_; }
+  // Whether this transfer's connection has this port here and speaks HTTP/1.1. False for a new
+  // connection that may turn out to speak HTTP/2.
+  bool is_http1(const Transfer& transfer, int local_port) const {
+    return !may_multiplex_ || transfer.multi->is_http1(local_port);
+  }
 
  private:
   struct FreeShare {

@@ -60,6 +60,13 @@ void CurlLoop::end_idle_except(std::span<const std::string> addresses) {
   }
 }
 
+bool CurlLoop::is_http1(int local_port) const {
+  return std::ranges::any_of(watches_, [&](const auto& one) {
+    const Watch& watch = one.second;
+    return watch.is_kept && !watch.is_http2 && watch.local_port == local_port;
+  });
+}
+
 int CurlLoop::on_open(void* user, curl_socket_t socket, curlsocktype) {
   auto* self = static_cast<CurlLoop*>(user);
   self->events_.on_opened();
@@ -165,6 +172,9 @@ void CurlLoop::keep_connection(CURL* easy) {
   Watch& watch = watches_[socket];
   watch.is_kept = true;
   watch.is_http2 = is_http2;
+  long local_port = 0;
+  curl_easy_getinfo(easy, CURLINFO_LOCAL_PORT, &local_port);
+  watch.local_port = static_cast<int>(local_port);
   if (watch.poll) return;
   watch.is_idle = true;
   look_for(socket, watch, UV_READABLE);

@@ -44,6 +44,9 @@ class CurlLoop {
   // Ends the idle connections to all IP addresses but these.
   void end_idle_except(std::span<const std::string> addresses);
 
+  // Whether a response has come by HTTP/1.1 on a connection that has this port here.
+  bool is_http1(int local_port) const;
+
   // Transfers that were added and not removed.
   size_t transfers() const { return transfers_; }
   // Whether one more transfer would find a connection, if each connection serves `streams`.
@@ -56,6 +59,7 @@ class CurlLoop {
     bool is_kept = false;  // the connection is made: on_close() ends the watch
     bool is_idle = false;  // libcurl waits for no event
     bool is_http2 = false;
+    int local_port = 0;  // if it is kept
   };
   struct Free {
     void operator()(CURLM* multi) const { curl_multi_cleanup(multi); }

@@ -40,6 +40,7 @@ struct HttpClient::Fetch : ConnectionPool::Transfer {
   bool has_lost_body = false;       // a redirect asked for a GET
   const char* refusal = nullptr;    // why the body was refused
   std::optional<long> sent_before;  // the bytes that the handle had sent before this request
+  bool was_http1 = false;           // the connection on which the request was last sent
 };
 
 struct HttpClient::Curl {
@@ -102,17 +103,22 @@ size_t HttpClient::Curl::on_body(char* bytes, size_t, size_t size, void* user) {
   return fetch->refusal == nullptr ? size : 0;
 }
 
-// libcurl calls this before it sends the request. By itself, it sends a request again, of whatever
-// method, if a kept connection ends without an answer. Over HTTP/2 it may: most of these requests
-// are streams that the server has refused when it took the connection out of use.
-int HttpClient::Curl::before_request(void* user, char*, char*, int, int) {
+// libcurl calls this before it sends the request. By itself, libcurl sends a request again, of
+// whatever method, in two cases (Curl_retry_request of lib/transfer.c, cf_h2_recv of lib/http2.c):
+// 1. A kept connection has ended without an answer. The request may have been executed.
+// 2. The server has refused its HTTP/2 stream, alone or with GOAWAY, so it was not executed (RFC
+//    9113, 8.7). Only then libcurl has found no error in a connection of HTTP/2.
+int HttpClient::Curl::before_request(void* user, char*, char*, int, int local_port) {
   auto* fetch = static_cast<Fetch*>(user);
   if (!fetch->sent_before) {
     fetch->sent_before = 0;
     curl_easy_getinfo(fetch->easy.get(), CURLINFO_REQUEST_SIZE, &*fetch->sent_before);
   }
-  const bool may_repeat = fetch->request.is_repeatable || fetch->curl->pool.is_multiplexed();
-  return may_repeat || !was_sent(*fetch) ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
+  const bool was_refused = !fetch->was_http1 && fetch->error[0] == '\0';
+  if (!fetch->request.is_repeatable && was_sent(*fetch) && !was_refused)
+    return CURL_PREREQFUNC_ABORT;
+  fetch->was_http1 = fetch->curl->pool.is_http1(*fetch, local_port);
+  return CURL_PREREQFUNC_OK;
 }
 
 // Whether bytes of the request were sent on a connection that has ended since.

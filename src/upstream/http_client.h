@@ -58,7 +58,8 @@ class HttpClient {
     // `took_ns`: the time since the fetch got a connection; after redirects, the last one.
     std::function<void(std::optional<Failure>, uint64_t took_ns)> on_done;
     // Whether libcurl may send it again by itself if a kept connection ends without an answer.
-    // False: such a fetch fails ("truncated"). Over HTTP/2 libcurl sends it again in any case.
+    // False: such a fetch fails ("truncated"). In any case libcurl sends it again if the server has
+    // refused its HTTP/2 stream.
     bool is_repeatable = true;
   };
 

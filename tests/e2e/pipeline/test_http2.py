@@ -2,6 +2,7 @@
 once."""
 
 import time
+from collections import Counter
 from contextlib import ExitStack
 
 import pytest
@@ -9,7 +10,7 @@ from certificates import make_certificate
 from client import request
 from collector import Collector
 from nginx import Nginx
-from proc import cpu_ns
+from proc import cpu_ns, wait_until
 
 pytestmark = pytest.mark.needs("nginx")
 
@@ -18,6 +19,10 @@ FETCH = {"fetch": "a", "body": {"n": "${params.n}"}}
 
 def fetch(number: int) -> bytes:
     return request("m", {"n": number}, number)
+
+
+def fetched(number: int) -> bytes:
+    return b'{"n":%d}' % number
 
 
 @pytest.fixture
@@ -121,7 +126,7 @@ def test_a_fetch_that_is_cancelled_does_not_end_its_connection(asking):
 
 def test_connections_that_the_server_takes_out_of_use_lose_no_fetch(asking):
     """The upstream sends GOAWAY, and answers no stream that begins after that."""
-    running, nginx, _ = asking(http="2", lines="keepalive_requests 20;", connections=4)
+    running, nginx, behind = asking(http="2", lines="keepalive_requests 20;", connections=4)
     with running.connect() as client:
         for begin in range(0, 600, 60):
             numbers = range(begin, begin + 60)
@@ -129,6 +134,33 @@ def test_connections_that_the_server_takes_out_of_use_lose_no_fetch(asking):
             answers = client.answers(60)
             assert all(answers[number].get("result") == {"n": number} for number in numbers)
     assert len(set(nginx.connections())) >= 600 / 20
+    assert Counter(one.body for one in behind.received) == Counter(map(fetched, range(600)))
+
+
+@pytest.mark.parametrize("is_idempotent", [False, True])
+def test_a_request_that_a_connection_has_lost(asking, is_idempotent):
+    """The request is executed, but not answered. A second one is unread when nginx is killed, so
+    the connection is reset. Only a request that the upstream may get twice is sent again."""
+    running, nginx, behind = asking(connections=1, idempotent=is_idempotent)
+    with running.connect() as client:
+        assert client.call("m", {"n": 0}) == {"n": 0}
+        behind.hold(100)
+        client.send(fetch(1))
+        behind.wait_for(2)
+        nginx.freeze()
+        client.send(fetch(2))
+        wait_until(nginx.has_unread, "the second request")
+        nginx.replace()
+        if is_idempotent:
+            behind.wait_for(3)
+        behind.open()
+        answer = client.answers(2)[1]
+        assert client.call("m", {"n": 3}) == {"n": 3}
+    if is_idempotent:
+        assert answer["result"] == {"n": 1}
+    else:
+        assert answer["error"]["data"]["reason"] == "truncated"
+    assert [one.body for one in behind.received].count(fetched(1)) == 1 + is_idempotent
 
 
 def test_an_idle_connection_that_the_server_closes_costs_nothing(asking):

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "upstream/fetch_failure.h"
 
 namespace ringmaster::upstream {
 namespace {
@@ -15,6 +16,9 @@ using Change = Breaker::Change;
 
 // When a fetch is due that waits for the budget of hedges.
 constexpr uint64_t kInWant = UINT64_MAX;
+
+// The first bytes of a body that are held back while the fetch may be hedged.
+constexpr size_t kHeldBytesMax = 64 * 1024;
 
 // Whether no server has got the request.
 bool has_reached_nobody(const HttpClient::Failure& failure) {
@@ -35,6 +39,8 @@ struct Attempts::Copy {
   Balancer::Choice choice = {};
   Breaker::Pass pass = 0;
   bool is_retry = false;  // the copy counts in the retry budget
+  std::string held;       // of its body, while the fetch may be hedged
+  uint64_t expected = 0;  // the size of its body; 0: not announced
 };
 
 struct Attempts::Fetch {
@@ -43,14 +49,37 @@ struct Attempts::Fetch {
   Request request;  // what the next attempt sends, and the callbacks
   uint64_t began_ns = 0;
   uint64_t attempts_left = 0;
-  bool is_repeatable = false;       // the upstream may do it twice
+  bool is_repeatable = false;  // the upstream may do it twice
+  bool may_be_hedged = false;
   const Copy* answering = nullptr;  // the copy whose bytes on_bytes got
   Balancer::Addresses tried = 0;
   Copy copies[2];                    // the second one is a hedge
   std::optional<Due::iterator> due;  // when it fails, is sent again or hedged
 
   bool is_sent() const { return copies[0].sent != nullptr || copies[1].sent != nullptr; }
+  bool take_bytes(Copy& copy, std::string_view bytes, uint64_t expected);
+  bool begin_answer(Copy& copy);
 };
+
+// on_bytes of a copy.
+bool Attempts::Fetch::take_bytes(Copy& copy, std::string_view bytes, uint64_t expected) {
+  if (answering == nullptr) {
+    copy.expected = expected;
+    if (may_be_hedged && copy.held.size() + bytes.size() <= kHeldBytesMax) {
+      copy.held += bytes;
+      return true;
+    }
+    if (!begin_answer(copy)) return false;
+  }
+  return answering == &copy && request.on_bytes(bytes, expected);
+}
+
+// From now on this copy's bytes are the fetch's. False: there is no room for those that were held.
+bool Attempts::Fetch::begin_answer(Copy& copy) {
+  answering = &copy;
+  const std::string held = std::move(copy.held);
+  return held.empty() || request.on_bytes(held, copy.expected);
+}
 
 Attempts::Attempts(uv_loop_t* loop, const UpstreamOptions& options)
     : options_(options),
@@ -82,6 +111,7 @@ Attempts::Fetch* Attempts::start(Request request) {
   fetch.is_repeatable = options_.is_idempotent || request.method == "GET";
   fetch.request = std::move(request);
   fetch.request.is_repeatable = fetch.is_repeatable;
+  fetch.may_be_hedged = fetch.is_repeatable && options_.hedge.is_on();
   fetch.began_ns = now;
   fetch.attempts_left = options_.attempts;
   const auto pass = breaker_.try_pass(now);
@@ -93,7 +123,7 @@ Attempts::Fetch* Attempts::start(Request request) {
   hedge_budget_.on_fetch();
   hedge_one_in_want(now);
   const std::optional<uint64_t> delay_ns = hedge_delay_.ns();
-  if (delay_ns && fetch.is_repeatable) wait(fetch, now + *delay_ns, now);
+  if (delay_ns && fetch.may_be_hedged) wait(fetch, now + *delay_ns, now);
   --fetch.attempts_left;
   send(fetch.copies[0], *pass, now);
   return &fetch;
@@ -104,6 +134,7 @@ void Attempts::send(Copy& copy, Breaker::Pass pass, uint64_t now_ns) {
   copy.pass = pass;
   copy.choice = balancer_.pick(fetch.tried, now_ns);
   copy.sent_ns = now_ns;
+  copy.held.clear();
   fetch.tried |= 1u << copy.choice.address;
   auto on_bytes = std::move(fetch.request.on_bytes);
   auto on_done = std::move(fetch.request.on_done);
@@ -115,9 +146,7 @@ void Attempts::send(Copy& copy, Breaker::Pass pass, uint64_t now_ns) {
   request.timeout_ms = ms_left(request.timeout_ms, elapsed_ns);
   request.left_ms = ms_left(request.left_ms, elapsed_ns);
   request.on_bytes = [&copy](std::string_view bytes, uint64_t expected) {
-    Fetch& its = *copy.fetch;
-    if (its.answering == nullptr) its.answering = &copy;
-    return its.answering == &copy && its.request.on_bytes(bytes, expected);
+    return copy.fetch->take_bytes(copy, bytes, expected);
   };
   request.on_done = [&copy](std::optional<Failure> failure, uint64_t took_ns) {
     copy.sent = nullptr;
@@ -136,6 +165,8 @@ void Attempts::on_done(Copy& copy, std::optional<Failure> failure, uint64_t took
   if (failure && fetch.answering == nullptr) {
     if ((other.sent != nullptr && is_fault(reason)) || try_again(copy, *failure, now)) return;
   }
+  if (!failure && fetch.answering == nullptr && !fetch.begin_answer(copy))
+    failure = refused_body(options_, "no_memory");
   if (other.sent != nullptr) cut_off(other, false, now);
   const auto done = std::move(fetch.request.on_done);
   const uint64_t before_ns = copy.sent_ns - fetch.began_ns;

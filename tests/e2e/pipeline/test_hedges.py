@@ -28,24 +28,56 @@ def test_a_hedge_goes_to_another_address(asking):
             assert outcomes(client, 50) == {True: 50}
 
 
-def test_the_copy_that_begins_to_answer_wins(asking):
-    """The first copy begins to answer after the hedge was sent, and wins: the hedge hangs."""
-    hedged = threading.Event()
+@pytest.mark.parametrize("winner", ["first", "hedge"])
+def test_the_copy_that_is_whole_first_wins(asking, winner):
+    """Both copies begin their bodies. One of them hangs then."""
+    hedged, begun = threading.Event(), threading.Event()
     numbers = iter(range(1, 3))
 
     def serve(connection, body):
-        if next(numbers) == 1:
-            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n")
-            hedged.wait(25)
-            connection.sendall(b"true")
-        else:
-            hedged.set()
+        copy = "first" if next(numbers) == 1 else "hedge"
+        text = b'"%-10s"' % copy.encode()
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(text) + text[:3])
+        (begun if copy == "first" else hedged).set()
+        assert hedged.wait(25) and begun.wait(25)
+        if copy == winner:
+            connection.sendall(text[3:])
 
     with ScriptedUpstream(serve) as upstream:
-        hedge = {"after": 5, "budget_percent": 100}
+        hedge = {"after": 20, "budget_percent": 100}
         running = asking(upstream.url, idempotent=True, hedge=hedge, timeout_ms=60_000)
+        assert running.call("m", {"what": 1}).strip() == winner
+        assert upstream.ended.wait(25), "the other copy's connection is not closed"
+
+
+def test_a_fetch_whose_held_body_ends_early_is_sent_again(asking):
+    begun = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ntr"
+    with Flaky(FIRST, begun) as upstream:
+        hedge = {"after": 60_000}
+        running = asking(upstream.url, idempotent=True, attempts=2, hedge=hedge, timeout_ms=60_000)
         assert running.call("m", {"what": 1}) is True
-        assert upstream.ended.wait(25), "the hedge's connection is not closed"
+        assert upstream.requests == 2
+        assert counted(running, "hedges_total") == 0
+
+
+def test_a_long_body_that_has_begun_is_not_hedged(asking):
+    """Its first 64 KiB decide."""
+    requests = []
+
+    def serve(connection, body):
+        requests.append(body)
+        text = b'"%s"' % bytes([ord("a")] * 200_000)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(text))
+        connection.sendall(text[:150_000])
+        threading.Event().wait(0.3)
+        connection.sendall(text[150_000:])
+
+    with ScriptedUpstream(serve) as upstream:
+        hedge = {"after": 100, "budget_percent": 100}
+        running = asking(upstream.url, idempotent=True, hedge=hedge, timeout_ms=60_000)
+        assert running.call("m", {"what": 1}) == "a" * 200_000
+        assert len(requests) == 1
+        assert counted(running, "hedges_total") == 0
 
 
 def test_a_fetch_that_finds_the_budget_empty_is_hedged_when_others_have_filled_it(asking):

@@ -19,6 +19,10 @@ namespace {
 
 using Shared = ipc::WorkerPort::Shared;
 
+std::string name_of(const ipc::ControlMessage& order) {
+  return fmt::format("worker {}", order.worker);
+}
+
 [[noreturn]] void leave(const std::string& name, const Status& served) {
   if (!served) ::dprintf(STDERR_FILENO, "%s: %s\n", name.c_str(), served.error().message.c_str());
   const int code = served ? 0 : static_cast<int>(served.error().exit_code);
@@ -77,28 +81,24 @@ Status take_place(Loaded& loaded, ipc::ControlMessage& order, pid_t fork_server)
   return serve(loaded, order, std::move(*shared));
 }
 
-Status wait_and_take_place(Loaded& loaded, ipc::ControlChannel& orders, pid_t fork_server) {
-  Result<Shared> shared = confine_itself(loaded, fork_server);
-  if (!shared) return tl::unexpected(shared.error());
-  ::setproctitle("-ringmaster: spare worker gen=%s", loaded.generation.c_str());
-  ipc::ControlMessage order;
-  const Result<ipc::ControlChannel::Received> received = orders.receive(order);
-  if (!received) return tl::unexpected(received.error());
-  if (*received == ipc::ControlChannel::Received::kEnd) return {};
-  orders = ipc::ControlChannel(Fd());
-  if (Status taken = take_output(order.output); !taken) return taken;
-  return serve(loaded, order, std::move(*shared));
-}
-
 }  // namespace
 
 void become_worker(Loaded& loaded, ipc::ControlMessage& order, pid_t fork_server) {
-  const std::string name = fmt::format("worker {}", order.worker);
-  leave(name, take_place(loaded, order, fork_server));
+  leave(name_of(order), take_place(loaded, order, fork_server));
 }
 
 void stand_by(Loaded& loaded, ipc::ControlChannel orders, pid_t fork_server) {
-  leave("spare worker", wait_and_take_place(loaded, orders, fork_server));
+  Result<Shared> shared = confine_itself(loaded, fork_server);
+  if (!shared) leave("spare worker", tl::unexpected(shared.error()));
+  ::setproctitle("-ringmaster: spare worker gen=%s", loaded.generation.c_str());
+  ipc::ControlMessage order;
+  const Result<ipc::ControlChannel::Received> received = orders.receive(order);
+  if (!received) leave("spare worker", tl::unexpected(received.error()));
+  if (*received == ipc::ControlChannel::Received::kEnd) leave("spare worker", {});
+  orders = ipc::ControlChannel(Fd());
+  Status served = take_output(order.output);
+  if (served) served = serve(loaded, order, std::move(*shared));
+  leave(name_of(order), served);
 }
 
 Status serve_inline(Loaded& loaded, ipc::ControlMessage& order) {

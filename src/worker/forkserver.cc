@@ -308,14 +308,14 @@ void ForkServer::reap() {
 }
 
 void ForkServer::end_workers() {
+  if (spare_) {  // it has no job, and may be stopped
+    ::kill(spare_->pid, SIGKILL);
+    ::waitpid(spare_->pid, nullptr, 0);
+  }
   for (const auto& [pid, slot] : slots_)
     ::kill(pid, SIGTERM);
   for (const auto& [pid, slot] : slots_)
     ::waitpid(pid, nullptr, 0);
-  if (!spare_) return;
-  const pid_t spare = spare_->pid;
-  spare_.reset();  // closes its channel: the spare ends
-  ::waitpid(spare, nullptr, 0);
 }
 
 Status be_the_fork_server(const char* generation) {

@@ -1,11 +1,12 @@
 """The spare worker (`[workers] spare`): it takes the place of the next worker that ends."""
 
 import os
+import resource
 import signal
 from pathlib import Path
 
 import pytest
-from proc import children, descriptors, title, wait_until
+from proc import children, descriptors, is_alive, stopped, title, wait_until
 
 TITLE = "ringmaster: spare worker gen=1"
 
@@ -70,3 +71,26 @@ def test_without_the_spare_a_worker_is_forked(running):
     assert kill_worker(running) != spare
     spare = spare_of(running)
     assert kill_worker(running) == spare
+
+
+def test_a_former_spare_names_itself_by_its_place(running):
+    spare = spare_of(running)
+    before = len(running.lines)
+    resource.prlimit(spare, resource.RLIMIT_AS, (4096, resource.RLIM_INFINITY))
+    os.kill(running.workers()[0], signal.SIGKILL)
+    running.wait_for_line(rf'worker=0 gen=1 pid={spare} event=output text="worker 0: map ', before)
+    running.wait_for_worker(0, before)
+
+
+def test_a_spare_that_was_stopped_holds_up_no_end(running):
+    spare, fork_server, worker = spare_of(running), running.fork_server(), running.workers()[0]
+    with stopped(spare):
+        running.send(signal.SIGTERM)
+        wait_until(lambda: not is_alive(worker), "the worker to leave")
+        # The master, which would kill the fork server after a while, cannot.
+        os.kill(running.pid, signal.SIGSTOP)
+        try:
+            wait_until(lambda: not is_alive(fork_server), "the fork server to end")
+        finally:
+            os.kill(running.pid, signal.SIGCONT)
+    assert running.wait() == 0

@@ -12,11 +12,17 @@ ATTRIBUTES = struct.Struct("=IIQiIQQQ")  # sched_attr: size, policy, flags, nice
 SHORTEST_NS = 100_000
 
 
-def time_slice_ns(pid: int) -> int:
+def attributes(pid: int) -> tuple[int, int, int]:
+    """The thread's policy, nice value and time slice in ns."""
     found = ctypes.create_string_buffer(ATTRIBUTES.size)
     call = SYS_SCHED_GETATTR[platform.machine()]
     assert ctypes.CDLL(None).syscall(call, pid, found, ATTRIBUTES.size, 0) == 0
-    return ATTRIBUTES.unpack(found.raw)[5]
+    _, policy, _, nice, _, slice_ns, *_ = ATTRIBUTES.unpack(found.raw)
+    return policy, nice, slice_ns
+
+
+def time_slice_ns(pid: int) -> int:
+    return attributes(pid)[2]
 
 
 def threads(pid: int) -> list[int]:
@@ -26,7 +32,9 @@ def threads(pid: int) -> list[int]:
 def test_only_the_masters_first_thread_has_short_time_slices(server):
     if platform.machine() not in SYS_SCHED_GETATTR:
         pytest.skip("the number of sched_getattr is not known for this machine")
-    default_ns = time_slice_ns(os.getpid())
+    policy, nice, default_ns = attributes(0)
+    if policy != os.SCHED_OTHER or nice < 0:
+        pytest.skip("the tests run with another policy than SCHED_OTHER, or a negative nice value")
     if default_ns == 0:
         pytest.skip("the kernel has no time slices of a thread's own: before Linux 6.12")
     running = server()

@@ -3,9 +3,12 @@
 #include <csignal>
 #include <doctest/doctest.h>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 
+#include "base/clock.h"
 #include "ports_support.h"
 #include "probes.h"
 #include "traced.h"
@@ -28,29 +31,29 @@ class Subreaper {
 // A real fork server that has loaded a handler and waits for what it is told, traced by us.
 class TracedForkServer {
  public:
-  explicit TracedForkServer(const Floor& floor) : ends_(ControlChannel::create_pair().value()) {
+  // Has been ordered to fork a worker. With `keeps_spare` a spare worker stands by for the order.
+  explicit TracedForkServer(const Floor& floor, bool keeps_spare = false)
+      : ends_(ControlChannel::create_pair().value()) {
     pid_ = ::fork();
     if (pid_ == 0) become_fork_server(floor);
     ends_.second.reset();
     master_ = std::make_unique<ControlChannel>(std::move(ends_.first));
     send({ControlType::kGeometry, 0, 0, 0, encode(floor.geometry)});
-    send({ControlType::kConfinement, 0, 0, 0, encode(Confinement{Sandbox::kBestEffort})});
+    Confinement confinement{Sandbox::kBestEffort};
+    confinement.keeps_spare = keeps_spare;
+    send({ControlType::kConfinement, 0, 0, 0, encode(confinement)});
     send({ControlType::kHandler, 0, 0, 0,
           encode(HandlerSpec{"echo", built("handlers/echo.so"), {}})});
     send({ControlType::kMethod, 0, 0, 0, encode(MethodSpec{"echo", {"echo"}})});
     send({ControlType::kLoad, 0, 0, 0, {}});
-    for (const ControlType expected : {ControlType::kDescription, ControlType::kLoaded}) {
-      ControlMessage said;
-      REQUIRE(master_->receive(said));
-      CAPTURE(said.text);
-      REQUIRE(said.type == expected);
-    }
+    receive(ControlType::kDescription);
+    receive(ControlType::kLoaded);
+    if (keeps_spare) wait_for_spare(floor);
     constexpr long kOptions = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_EXITKILL;
     REQUIRE(::ptrace(PTRACE_SEIZE, pid_, nullptr, kOptions) == 0);
     REQUIRE(::ptrace(PTRACE_INTERRUPT, pid_, nullptr, nullptr) == 0);
     wait_for(pid_);
-    const int fds[] = {floor.result_memories[0].get(), STDERR_FILENO};
-    REQUIRE(master_->send({ControlType::kFork, 0, 0, 0, {}}, fds));
+    order_worker(floor);
   }
   ~TracedForkServer() { kill(); }
   TracedForkServer(const TracedForkServer&) = delete;
@@ -119,6 +122,34 @@ class TracedForkServer {
     ::_exit(127);
   }
   void send(const ControlMessage& message) { REQUIRE(master_->send(message)); }
+  void order_worker(const Floor& floor) {
+    const int fds[] = {floor.result_memories[0].get(), STDERR_FILENO};
+    REQUIRE(master_->send({ControlType::kFork, 0, 0, 0, {}}, fds));
+  }
+  ControlMessage receive(ControlType expected) {
+    ControlMessage said;
+    REQUIRE(master_->receive(said));
+    CAPTURE(said.text);
+    REQUIRE(said.type == expected);
+    return said;
+  }
+  // The fork server forks a spare after a worker. That worker is ended.
+  void wait_for_spare(const Floor& floor) {
+    order_worker(floor);
+    const pid_t first = receive(ControlType::kForked).pid;
+    const uint64_t deadline_ns = now_ns() + kForeverNs;
+    while (count_children() < 2) {
+      REQUIRE(now_ns() < deadline_ns);
+      ::usleep(1000);
+    }
+    REQUIRE(::kill(first, SIGKILL) == 0);
+    receive(ControlType::kExited);
+  }
+  size_t count_children() const {
+    std::ifstream file("/proc/" + std::to_string(pid_) + "/task/" + std::to_string(pid_) +
+                       "/children");
+    return static_cast<size_t>(std::distance(std::istream_iterator<pid_t>(file), {}));
+  }
   static int wait_for(pid_t pid) {
     int status = 0;
     REQUIRE(::waitpid(pid, &status, __WALL) == pid);
@@ -208,6 +239,29 @@ TEST_CASE("fork server kill: at every system call from the order to fork to the 
     TracedForkServer fork_server(floor);
     for (uint32_t i = 0; i < count.kills; ++i)
       fork_server.step();
+    has_reported = fork_server.has_reported();
+    fork_server.kill();
+    take_over(floor, count);
+  }
+  CHECK(count.kills > 5);
+  CHECK(count.lost == 0);
+  CHECK(count.doubled == 0);
+  MESSAGE("killed at " << count.kills << " stops: workers left 0, jobs lost " << count.lost
+                       << ", answered twice " << count.doubled);
+}
+
+TEST_CASE("fork server kill: at every system call that gives a worker's place to the spare") {
+  SKIP_UNLESS(test::ptrace_stops());
+  const Subreaper subreaper;
+  Count count;
+  for (bool has_reported = false; !has_reported;) {
+    CAPTURE(count.kills);
+    Floor floor(1);
+    TracedForkServer fork_server(floor, true);
+    publish(floor);
+    for (uint32_t i = 0; i < count.kills; ++i)
+      fork_server.step();
+    CHECK(fork_server.worker() == 0);
     has_reported = fork_server.has_reported();
     fork_server.kill();
     take_over(floor, count);

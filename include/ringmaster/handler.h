@@ -152,7 +152,8 @@ typedef struct rm_handler {
   /* Called in the fork server around each fork of a canary, a worker or a spare: before the fork,
    * and after it in either process. NULL: nothing to do. Each library is called once, however many
    * handlers it serves: after a fork in the order in which libraries were loaded, before it in the
-   * reverse order. */
+   * reverse order. A spare may wait for days between after_fork_child() and its first
+   * job. */
   void (*before_fork)(void);
   void (*after_fork_parent)(void);
   void (*after_fork_child)(void);

@@ -14,7 +14,8 @@
 //
 // One packet is one whole message, and none is lost while both ends live. The end of the stream
 // means that the other process is gone: the fork server then exits, the master starts another.
-// Processes: master and fork server. A forked worker closes its copy of the socket.
+// Processes: master and fork server. A forked worker closes its copy of the socket. A spare worker
+//            gets its kFork from the fork server, over a socket pair of these two.
 // Death:     if the fork server dies, all workers die with it (PR_SET_PDEATHSIG), reported or not.
 #pragma once
 
@@ -74,7 +75,7 @@ struct ControlMessage {
   // kNamed: the names of these functions in the same order, each ended by a NUL.
   std::string text;
   // Received only. kFork: the memory of the worker's result ring, and the socket that is its stdout
-  // and stderr; each is not open if the fork server had no free descriptor for it.
+  // and stderr; each is not open if the receiver had no free descriptor for it.
   Fd memory = {};
   Fd output = {};
 };

@@ -5,8 +5,9 @@
 // worker: libraries probe for features and go on without them, and a handler can report the error.
 // The sandbox lists refused calls, not allowed ones, since handlers bring unknown libraries.
 //
-// Processes: a worker, after it has opened its descriptors and before its first job. No process
-//            leaves its sandbox. The fork server stays outside.
+// Processes: a worker, after it has mapped the memories that all workers share and before its first
+//            job; a spare worker, before it waits for its order. No process leaves its sandbox. The
+//            fork server stays outside.
 // Steps:     limits, capabilities, no_new_privs, landlock (Linux 5.19), seccomp. Each is checked.
 // Limits:    files stay accessible as to the handler's user, with one exception: Landlock, and no
 //            other step, refuses writes to files in /proc, kernel settings, control groups, and

@@ -10,9 +10,9 @@
 //            After the report the signal's default action follows, with the same siginfo. So exit
 //            status and core dump are those of the crash.
 // Memory:    one page per slot, shared by the fork server and that slot's worker only: a worker can
-//            damage its own report only. The signal handler allocates nothing and takes no lock:
-//            backtrace() has loaded its library before the first fork. If WriteStack crashes, the
-//            report may be lost.
+//            damage its own report only. (Until report_to() a process has all pages.) The signal
+//            handler allocates nothing and takes no lock: backtrace() has loaded its library before
+//            the first fork. If WriteStack crashes, the report may be lost.
 // Limits:    kFramesMax frames, kStackBytesMax bytes of the handler's stack. No names for code that
 //            the worker has loaded itself.
 #pragma once
@@ -44,7 +44,7 @@ class CrashReports {
 
   [[nodiscard]] Status create(uint32_t worker_slots);
 
-  // Call before a worker is forked into the slot.
+  // Call before a worker gets the slot.
   void clear(uint32_t slot);
   // In the worker: sets the signal handlers, but not for signals that already have one (of a
   // sanitizer, or of a handler's library).

@@ -30,8 +30,8 @@ from report import EXPLANATIONS, read_explanations, report  # noqa: E402
 # In the order of the report.
 SCENARIOS = ("latency", "overload", "fair", "crowd", "beside", "upstreams", "interests",
              "saturated", "hop", "bounds", "payloads", "aggregation", "models", "python",
-             "interests_python", "growth", "idle", "timeline", "costs", "profile", "rehearsal",
-             "plan", "many")  # fmt: skip
+             "interests_python", "growth", "idle", "timeline", "costs", "attack", "profile",
+             "rehearsal", "plan", "many")  # fmt: skip
 
 
 def run_one(name: str, build: Path, results: Path, is_full: bool) -> dict[str, Any]:

@@ -1,12 +1,11 @@
 #include "net/connection.h"
 
 #include <algorithm>
-#include <ctime>
 #include <poll.h>
 #include <utility>
 
-#include "base/assert.h"
 #include "base/clock.h"
+#include "base/thread_clock.h"
 #include "net/buffer.h"
 
 namespace ringmaster::net {
@@ -29,13 +28,6 @@ constexpr uint64_t kLingerNs = 500 * kNsPerMs;
 // The clock is read after kMeasuredBytes of messages. Each message counts kMessageCostBytes more.
 constexpr size_t kMeasuredBytes = 4 << 10;
 constexpr size_t kMessageCostBytes = 256;
-
-// The CPU time of the event loop's thread.
-uint64_t thread_cpu_ns() {
-  timespec used{};
-  RM_ASSERT(::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used) == 0);
-  return static_cast<uint64_t>(used.tv_sec) * kNsPerS + static_cast<uint64_t>(used.tv_nsec);
-}
 
 }  // namespace
 

@@ -111,7 +111,7 @@ std::optional<FileId> file_at(const std::string& path) {
 }
 
 // Null if the client is gone already.
-Stream open_stream(uv_loop_t* loop, bool is_unix, Fd client) {
+Stream open_stream(uv_loop_t* loop, bool is_unix, bool is_short, Fd client) {
   Stream stream(new AnyStream);
   RM_ASSERT((is_unix ? uv_pipe_init(loop, &stream->pipe, 0) : uv_tcp_init(loop, &stream->tcp)) ==
             0);
@@ -119,7 +119,7 @@ Stream open_stream(uv_loop_t* loop, bool is_unix, Fd client) {
       is_unix ? uv_pipe_open(&stream->pipe, client.get()) : uv_tcp_open(&stream->tcp, client.get());
   if (opened != 0) return nullptr;
   [[maybe_unused]] const int now_the_streams = client.release();
-  if (!is_unix) {
+  if (!is_unix && !is_short) {
     // No delay: an answer must not wait until the one before was acknowledged. Keep-alive: finds
     // clients whose machine is gone.
     uv_tcp_nodelay(&stream->tcp, 1);
@@ -179,10 +179,12 @@ Status Listener::permit(const UnixAccess& unix_access) const {
   return {};
 }
 
-Status Listener::listen(uv_loop_t* loop, OnAccept on_accept) {
-  if (::listen(socket_.get(), SOMAXCONN) != 0) return fail_errno("listen on " + address_, errno);
+Status Listener::listen(uv_loop_t* loop, OnAccept on_accept, AcceptLimits limits) {
+  if (::listen(socket_.get(), limits.backlog) != 0)
+    return fail_errno("listen on " + address_, errno);
   loop_ = loop;
   on_accept_ = std::move(on_accept);
+  limits_ = limits;
   readable_ = make_handle<uv_poll_t>(loop, this, uv_poll_init, socket_.get());
   pause_ = make_handle<uv_timer_t>(loop, this, uv_timer_init);
   wait_for_clients();
@@ -197,7 +199,7 @@ void Listener::wait_for_clients() {
 
 void Listener::accept_waiting() {
   // The callback may stop the listener, whose handles are null then.
-  for (int i = 0; i < kAcceptsPerWakeUp && readable_ != nullptr; ++i) {
+  for (int i = 0; i < kAcceptsPerWakeUp && readable_ != nullptr && may_accept(); ++i) {
     sockaddr_storage peer{};
     socklen_t size = sizeof peer;
     Fd client(::accept4(socket_.get(), reinterpret_cast<sockaddr*>(&peer), &size,
@@ -209,11 +211,26 @@ void Listener::accept_waiting() {
     }
     if (is_paused_) log(Level::kInfo, "accept_resumed", {{"address", address_}});
     is_paused_ = false;
-    if (Stream stream = open_stream(loop_, is_unix(address_), std::move(client))) {
+    ++accepted_;
+    if (Stream stream =
+            open_stream(loop_, is_unix(address_), limits_.are_short, std::move(client))) {
       stream->peer = peer;
       on_accept_(std::move(stream));
     }
   }
+}
+
+// See AcceptLimits. If not, waits for the next window.
+bool Listener::may_accept() {
+  if (limits_.connections == 0) return true;
+  const uint64_t now_ms = uv_now(loop_);
+  if (now_ms >= window_end_ms_) {
+    window_end_ms_ = now_ms + limits_.window_ms;
+    accepted_ = 0;
+  }
+  if (accepted_ < limits_.connections) return true;
+  wait(window_end_ms_ - now_ms);
+  return false;
 }
 
 void Listener::pause(int error) {
@@ -222,11 +239,14 @@ void Listener::pause(int error) {
         {{"address", address_}, {"error", strerrordesc_np(error)}});
   }
   is_paused_ = true;
+  wait(kPauseMs);
+}
+
+void Listener::wait(uint64_t ms) {
   uv_poll_stop(readable_.get());
   uv_timer_start(
       pause_.get(),
-      [](uv_timer_t* timer) { static_cast<Listener*>(timer->data)->wait_for_clients(); }, kPauseMs,
-      0);
+      [](uv_timer_t* timer) { static_cast<Listener*>(timer->data)->wait_for_clients(); }, ms, 0);
 }
 
 }  // namespace ringmaster::net

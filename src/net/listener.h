@@ -3,15 +3,16 @@
 // Binding and listening are two steps, so that an address in use fails the start early, and no
 // client is accepted before the workers can serve.
 // Memory: the callback owns each accepted stream.
-// Limits: the backlog is the system's (net.core.somaxconn). When the system has no descriptor or no
-//         memory for another connection, accepting pauses for 100 ms, and clients wait in the
-//         backlog; libuv's uv_listen() would close their connections.
+// Limits: the backlog is the system's (net.core.somaxconn), or that of AcceptLimits. When the
+//         system has no descriptor or no memory for another connection, accepting pauses for 100
+//         ms, and clients wait in the backlog; libuv's uv_listen() would close their connections.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <sys/socket.h>
 #include <utility>
 
 #include "base/fd.h"
@@ -42,6 +43,18 @@ inline int fd_of(const AnyStream& stream) {
 // The device and inode of a file, which identify it even when its name is replaced.
 using FileId = std::pair<uint64_t, uint64_t>;
 
+// For an address whose clients must not take much of the server's time.
+struct AcceptLimits {
+  // At most so many connections are accepted in each window of time; further clients wait in the
+  // backlog. 0: no such limit.
+  uint32_t connections = 0;
+  uint64_t window_ms = 0;
+  int backlog = SOMAXCONN;
+  // The connections end within seconds, each after one answer: so they get neither keep-alive nor
+  // no-delay, which would take a third of the system calls of a connection.
+  bool are_short = false;
+};
+
 class Listener {
  public:
   // Binds "HOST:PORT", "[V6]:PORT" (either after "tls://") or "unix:PATH". Replaces a stale unix
@@ -66,14 +79,16 @@ class Listener {
   [[nodiscard]] Status permit(const UnixAccess& unix_access) const;
 
   using OnAccept = std::function<void(Stream)>;
-  [[nodiscard]] Status listen(uv_loop_t* loop, OnAccept on_accept);
+  [[nodiscard]] Status listen(uv_loop_t* loop, OnAccept on_accept, AcceptLimits limits = {});
 
  private:
   Listener(Fd socket, bool is_tls, std::string unlink_path);
   bool is_file_ours() const;
   void wait_for_clients();
   void accept_waiting();
+  bool may_accept();
   void pause(int error);
+  void wait(uint64_t ms);
 
   Fd socket_;
   std::string address_;
@@ -84,6 +99,9 @@ class Listener {
   UvHandle<uv_timer_t> pause_;
   bool is_paused_ = false;
   OnAccept on_accept_;
+  AcceptLimits limits_;
+  uint64_t window_end_ms_ = 0;  // by the loop's clock
+  uint32_t accepted_ = 0;       // in this window
 };
 
 }  // namespace ringmaster::net

@@ -37,11 +37,11 @@ class EventRing {
   // REQUIRES: has(number).
   const Event& at(uint64_t number) const { return events_[number % kSlots]; }
 
-  // The events that the ring still has of one request, oldest first. `last` is the number of the
-  // request's last event. Empty: the ring has none of them any more.
-  std::vector<Event> story(uint64_t last) const {
+  // The events that the ring still has of one request, oldest first, from number `since` on. `last`
+  // is the number of the request's last event. Empty: the ring has none of them any more.
+  std::vector<Event> story(uint64_t last, uint64_t since = 1) const {
     std::vector<Event> events;
-    for (uint64_t number = last; number != 0 && has(number); number = at(number).previous)
+    for (uint64_t number = last; number >= since && has(number); number = at(number).previous)
       events.push_back(at(number));
     std::reverse(events.begin(), events.end());
     return events;

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread_clock.h"
 #include "rpc/http_response.h"
 
 namespace ringmaster::master {
@@ -34,9 +35,11 @@ class AdminServer::Visit final : net::Connection::Events {
   void advance();
   // The text that is not sent yet. Null: there is none.
   const std::string* unsent() const { return rest_.empty() ? nullptr : &answer_->text; }
+  bool is_waiting() const { return waiting_.has_value(); }
 
   const uint64_t since_ns;
   net::Connection connection;
+  bool is_due = false;  // it is in due_
 
  private:
   bool on_head(const rpc::HttpReader& head) override;
@@ -51,8 +54,17 @@ class AdminServer::Visit final : net::Connection::Events {
     return true;
   }
   void on_unreadable(rpc::Framer::Event) override { refuse({400, "expected HTTP/1.1\n"}); }
-  void on_ended() override { is_ended_ = true; }
+  // Follows each of the three above.
+  void on_ended() override {
+    is_ended_ = true;
+    server_.note_due(*this);
+  }
+  // The client may have taken a piece of the text.
+  void on_memory(uint64_t) override {
+    if (!rest_.empty()) server_.note_due(*this);
+  }
   void on_closed() override {
+    std::erase(server_.due_, this);
     const auto found = server_.find(this);
     server_.closed_.push_back(std::move(*found));
     server_.visits_.erase(found);
@@ -81,7 +93,8 @@ AdminServer::AdminServer(uv_loop_t* loop, Pages pages)
     : loop_(loop),
       pages_(std::move(pages)),
       limits_(kLimits),
-      stall_timer_(make_handle<uv_timer_t>(loop, this, uv_timer_init)) {
+      stall_timer_(make_handle<uv_timer_t>(loop, this, uv_timer_init)),
+      again_timer_(make_handle<uv_timer_t>(loop, this, uv_timer_init)) {
   uv_timer_start(
       stall_timer_.get(),
       [](uv_timer_t* timer) { static_cast<AdminServer*>(timer->data)->close_stalled(); },
@@ -107,7 +120,8 @@ Status AdminServer::bind(const net::Address& address, const net::UnixAccess& uni
 
 Status AdminServer::listen() {
   if (!next_ || next_->listener == nullptr) return {};
-  return next_->listener->listen(loop_, [this](net::Stream stream) { accept(std::move(stream)); });
+  return next_->listener->listen(
+      loop_, [this](net::Stream stream) { accept(std::move(stream)); }, kAcceptLimits);
 }
 
 void AdminServer::open() {
@@ -189,7 +203,9 @@ void AdminServer::Visit::add_piece() {
 }
 
 void AdminServer::Visit::advance() {
+  is_due = false;
   if (waiting_) try_answer();
+  if (waiting_) server_.ask_again_later();
   connection.flush();
   while (!connection.is_closed() && !rest_.empty() && !connection.has_unsent()) {
     add_piece();
@@ -206,29 +222,48 @@ AdminServer::Answer AdminServer::answer(const std::string& path, const PageReque
     return answer ? std::make_shared<const PageAnswer>(std::move(*answer)) : nullptr;
   };
   if (page.kept_ms == 0) return made(page.answer(request));
-  const uint64_t begun_ns = now_ns();
-  std::erase_if(kept_, [&](const auto& one) { return begun_ns >= one.second.until_ns; });
+  const uint64_t now = now_ns();
+  std::erase_if(kept_, [&](const auto& one) { return now > one.second.made_ns + kStaleNs; });
+  uint64_t& rests_until_ns = rests_until_ns_[page.is_long ? "" : path];
   const auto key = std::tuple(path, request.query, request.wants_html);
-  if (const auto found = kept_.find(key); found != kept_.end()) return found->second.answer;
-  uint64_t& rests_until_ns = rests_until_ns_[path];
-  if (begun_ns < rests_until_ns) {
+  if (const auto found = kept_.find(key); found != kept_.end()) {
+    if (now < std::max(rests_until_ns, found->second.made_ns + page.kept_ms * kNsPerMs))
+      return found->second.answer;
+  }
+  if (now < rests_until_ns) {
     return request.is_late ? made(PageAnswer{503, "other clients ask for this page\n"}) : nullptr;
   }
+  const uint64_t cpu_ns = thread_cpu_ns();
   Answer answer = made(page.answer(request));
   if (answer == nullptr) return nullptr;
-  const uint64_t now = now_ns();
-  rests_until_ns = now + std::min(kRest * (now - begun_ns), kRestNsMax);
-  kept_[key] = {answer, std::max(rests_until_ns, now + page.kept_ms * kNsPerMs)};
+  rests_until_ns = now + kRest * (thread_cpu_ns() - cpu_ns);
+  kept_[key] = {answer, now};
   return answer;
 }
 
+void AdminServer::note_due(Visit& visit) {
+  if (!std::exchange(visit.is_due, true)) due_.push_back(&visit);
+}
+
+void AdminServer::ask_again_later() {
+  if (uv_is_active(reinterpret_cast<const uv_handle_t*>(again_timer_.get())) != 0) return;
+  uv_timer_start(
+      again_timer_.get(),
+      [](uv_timer_t* timer) {
+        auto* self = static_cast<AdminServer*>(timer->data);
+        for (const auto& visit : self->visits_)
+          if (visit->is_waiting()) self->note_due(*visit);
+      },
+      kAgainMs, 0);
+}
+
 void AdminServer::flush() {
-  std::vector<Visit*> visits;  // a copy: visits that close meanwhile go to closed_
-  for (const auto& visit : visits_)
-    visits.push_back(visit.get());
-  for (Visit* visit : visits)
-    visit->advance();
-  bound_texts();
+  if (!due_.empty()) {
+    // Visits that close meanwhile go to closed_.
+    for (Visit* visit : std::exchange(due_, {}))
+      visit->advance();
+    bound_texts();
+  }
   accepted_before_ = std::exchange(accepted_, 0);
   closed_.clear();
 }

@@ -24,14 +24,15 @@ struct PageAnswer {
 };
 
 struct Page {
-  // Empty: the answer is not there yet. The server asks again in each turn of the loop, until the
-  // request is late. REQUIRES: a late request is answered.
+  // Empty: the answer is not there yet. The server asks again every AdminServer::kAgainMs, until
+  // the request is late. REQUIRES: a late request is answered.
   std::function<std::optional<PageAnswer>(const PageRequest&)> answer;
   // Equal requests within this time get the same answer again, so that many clients cost no more
   // than one. 0: each request is answered anew. Answers that take long to make keep the master busy
   // for a part of its time only: see AdminServer::kRest.
   uint64_t kept_ms = 0;
   bool uses_query = false;
+  bool is_long = false;  // all long pages rest together, as if they were one page
 };
 
 using Pages = std::map<std::string, Page, std::less<>>;  // by path

@@ -73,12 +73,12 @@ Pages make_pages(PageSources sources) {
             200, recent_requests_json(sources.recorder, since_in(request.query), now_ns()) + '\n',
             kJson};
       },
-      kKeptMs, true};
+      kKeptMs, true, true};
   pages["/kept.json"] = {
       [sources](const PageRequest&) {
         return PageAnswer{200, kept_requests_json(sources.recorder, now_ns()) + '\n', kJson};
       },
-      kKeptMs};
+      kKeptMs, false, true};
   const auto add_profile = [&](const char* path, Deployment::ProfileForm form,
                                std::string_view type) {
     pages[path] = {[sources, form, type](const PageRequest& request) -> std::optional<PageAnswer> {
@@ -94,12 +94,12 @@ Pages make_pages(PageSources sources) {
   pages["/trace.json"] = {[sources](const PageRequest&) {
                             return PageAnswer{200, trace_of(sources), kJson};
                           },
-                          kKeptMs};
+                          kKeptMs, false, true};
   pages["/kept_trace.json"] = {
       [sources](const PageRequest&) {
         return PageAnswer{200, kept_trace_json(sources.recorder, now_ns()) + '\n', kJson};
       },
-      kKeptMs};
+      kKeptMs, false, true};
   return pages;
 }
 

@@ -129,6 +129,7 @@ class Supervisor {
   bool has_job_waited();
   void watch_worker(uint32_t worker, bool does_job_wait);
   void end_overstayed(uint32_t worker);
+  void note_stopped(uint32_t worker, bool has_finished);
   void end_frozen(uint32_t worker, const ProcessLook& look, const char* cause);
   uint32_t limit_ticks(uint32_t worker) const;
   void look_for_slow();
@@ -150,6 +151,8 @@ class Supervisor {
     uint64_t finished_jobs = 0;  // at the last tick
     FrozenWatch watch;
     FrozenWatch claim_watch;  // counts the ticks at which the worker left a job unclaimed
+    uint32_t job_ticks = 0;   // since it took a job, or last finished one
+    bool is_stopped = false;  // in a job, as far as the last look tells
     uint32_t leaving_ticks = 0;
     uint64_t finished_until_leaving = 0;
     const char* why_ended = nullptr;  // why the master ended the worker; null: it did not

@@ -63,6 +63,7 @@ void Supervisor::watch_worker(uint32_t worker, bool does_job_wait) {
   const bool has_finished = std::exchange(watched.finished_jobs, finished) != finished;
   const auto look_at = [&slot] { return look_at_process(slot.pid); };
   end_overstayed(worker);
+  note_stopped(worker, has_finished);
   const auto excuse = slot.state == WorkerSlots::State::kLeaving ? FrozenWatch::Excuse::kNone
                                                                  : FrozenWatch::Excuse::kCpuTime;
   const auto frozen =
@@ -89,6 +90,30 @@ void Supervisor::end_overstayed(uint32_t worker) {
   log(Level::kError, "worker_overstayed",
       {{"worker", worker}, {"gen", generation_->number()}, {"pid", slot.pid}, {"jobs", jobs}});
   kill_worker(worker, "overstayed");
+}
+
+// Only a job's deadline ends a worker that is stopped in that job. So the log says meanwhile what
+// the job waits for. Looks once a second, and only at workers with a job that takes that long.
+void Supervisor::note_stopped(uint32_t worker, bool has_finished) {
+  const WorkerSlots::Slot& slot = worker_slots_.slot(worker);
+  WatchedWorker& watched = watched_[worker];
+  const bool has_job = slot.is_up() && generation_->port().was_any_in_hand(worker);
+  watched.job_ticks = has_job && !has_finished ? watched.job_ticks + 1 : 0;
+  if (watched.job_ticks % kWorkerTicks != 0) return;
+  ProcessLook look;
+  if (watched.job_ticks > 0) look = look_at_process(slot.pid).value_or(look);
+  const bool is_stopped = look.state == 'T' || look.state == 't';
+  if (std::exchange(watched.is_stopped, is_stopped) == is_stopped) return;
+  std::vector<LogField> fields = {
+      {"worker", worker}, {"gen", generation_->number()}, {"pid", slot.pid}};
+  if (!is_stopped) return log(Level::kInfo, "worker_resumed", fields);
+  fields.emplace_back("cause", cause_of(look));
+  const RunStage::InHand job = run_stage_.in_hand(worker);
+  if (job.method != nullptr) {
+    fields.emplace_back("request", job.request);
+    fields.emplace_back("method", job.method->name);
+  }
+  log(Level::kWarning, "worker_stopped", fields);
 }
 
 void Supervisor::end_frozen(uint32_t worker, const ProcessLook& look, const char* cause) {

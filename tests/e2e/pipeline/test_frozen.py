@@ -77,6 +77,23 @@ def test_a_server_whose_workers_are_all_stopped_is_not_ready(holding, gate):
     assert set(running.workers().values()) == set(workers)
 
 
+def test_a_worker_that_was_stopped_in_a_job_is_named_and_goes_on(holding, gate):
+    """The other worker serves meanwhile, so the server does not stall."""
+    running, held = holding(), gate()
+    with running.connect() as client:
+        (pid,) = held.hold(client, 1)
+        (worker,) = [slot for slot, its in running.workers().items() if its == pid]
+        which = rf"worker={worker} gen=1 pid={pid}"
+        with stopped(pid):
+            running.wait_for_line(
+                rf'event=worker_stopped {which} cause="stopped by a signal" request=1 method=hold$')
+            assert running.call("echo", [1]) == [1]
+        running.wait_for_line(rf"event=worker_resumed {which}$")
+        held.open()
+        assert client.answer()["result"] == held.params()
+    assert running.workers()[worker] == pid
+
+
 def test_a_server_with_long_jobs_is_ready(server, probe, gate):
     """The jobs use no CPU time: as far as the master can tell, they wait for something."""
     running, held = server(listen=ON, handlers={"hold": probe("hold")}), gate()

@@ -44,6 +44,7 @@ inline constexpr size_t kStages = 3;
 inline constexpr std::array<std::string_view, kStages> kStageNames = {"fetch", "queue", "run"};
 
 // Codes of rpc/errors.h, which is on a higher floor.
+inline constexpr int32_t kOverloaded = -32009;
 inline constexpr int32_t kDeadlineExceeded = -32012;
 inline constexpr int32_t kUpstreamFailed = -32015;
 

@@ -36,6 +36,7 @@ std::optional<FailureSummary::Line> FailureSummary::count(const Event& end, Name
     entry.line.missed_in = missed_in;
     ++waiting_;
   }
+  if (end.client == entry.line.first.client) ++entry.line.client_count;
   if (end.at_ns < entry.next_ns) return std::nullopt;
   if (is_first) entry.ended_before = std::max(entry.ended_before, its.before_second);
   return take(entry, end.at_ns);

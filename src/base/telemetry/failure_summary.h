@@ -26,6 +26,7 @@ class FailureSummary {
     NameId upstream = 0;  // the upstream that has failed; 0: none
     std::optional<Stage> missed_in = {};
     uint64_t count = 0;
+    uint64_t client_count = 0;  // of these, the failures of the first one's client
     uint64_t of = 0;  // the method's requests that ended since the last line or in this second
   };
 

@@ -29,6 +29,11 @@ class Names {
     if (found != ids_.end()) return found->second;
     return names_.size() < names_max_ ? add(name) : kOther;
   }
+  // kNone: the table does not have it.
+  uint32_t find(std::string_view name) const {
+    const auto found = ids_.find(name.substr(0, kNameBytesMax));
+    return found == ids_.end() ? kNone : found->second;
+  }
   // REQUIRES: `id` is of this table.
   const std::string& name_of(uint32_t id) const { return names_[id]; }
 

@@ -95,6 +95,11 @@ class Recorder {
 
   const EventRing& ring() const { return ring_; }
   const RequestMetrics& metrics() const { return metrics_; }
+  // Of the client of this name. Zeros: it has none, or they are among those of "(other)".
+  RequestMetrics::Client counts_of(std::string_view client) const {
+    const uint32_t id = clients_.find(client);
+    return id < metrics_.clients().size() ? metrics_.clients()[id] : RequestMetrics::Client{};
+  }
   const KeptRequests& kept() const { return kept_; }
 
  private:

@@ -24,6 +24,7 @@ void RequestMetrics::count(const Event& event, const EventRing& ring) {
   switch (event.kind) {
     case EventKind::kRefused:
       method(event.method).offered_ns += event.took_ns;
+      if (event.code == kOverloaded) ++client(event.client).refused;
       return count_error(event, ring);
     case EventKind::kAdmitted:
       ++method(event.method).admitted;
@@ -51,6 +52,7 @@ void RequestMetrics::count(const Event& event, const EventRing& ring) {
     case EventKind::kAnswered:
       if (event.code != 0) return count_error(event, ring);
       ++method(event.method).ok;
+      ++client(event.client).ok;
       return method(event.method).total.record(event.took_ns);
     case EventKind::kCancelled:
       if (event.code != 0) return count_error(event, ring);

@@ -1,8 +1,8 @@
 // RequestMetrics: the sums of all events, for /metrics, the status page and `ringmaster top`.
 //
 // Pure; one thread. All sums only grow. Memory: some kilobytes for each method, and for each method
-// and upstream. A handler may choose any codes: beyond kErrorsMax, codes that are not this
-// program's are counted under the code 0 and the reason Names::kOther.
+// and upstream; 16 bytes for each client. A handler may choose any codes: beyond kErrorsMax, codes
+// that are not this program's are counted under the code 0 and the reason Names::kOther.
 #pragma once
 
 #include <cstdint>
@@ -42,6 +42,10 @@ class RequestMetrics {
     LatencyHistogram early;
     LatencyHistogram late;
   };
+  struct Client {
+    uint64_t ok = 0;       // answered with a result
+    uint64_t refused = 0;  // for want of workers, memory or places, or beyond the client's share
+  };
   struct Worker {
     uint64_t ends = 0;
     uint64_t jobs = 0;
@@ -67,6 +71,8 @@ class RequestMetrics {
 
   // By NameId; methods without events are there, too, with zeros.
   const std::vector<Method>& methods() const { return methods_; }
+  // By Event::client; clients without such requests may be missing.
+  const std::vector<Client>& clients() const { return clients_; }
   const std::vector<Worker>& workers() const { return workers_; }
   const std::map<NameId, uint64_t>& worker_ends() const { return worker_ends_; }
 
@@ -75,6 +81,10 @@ class RequestMetrics {
     if (id >= methods_.size()) methods_.resize(size_t{id} + 1);
     return methods_[id];
   }
+  Client& client(uint32_t id) {
+    if (id >= clients_.size()) clients_.resize(size_t{id} + 1);
+    return clients_[id];
+  }
   Worker& worker(uint16_t slot) {
     if (slot >= workers_.size()) workers_.resize(size_t{slot} + 1);
     return workers_[slot];
@@ -82,6 +92,7 @@ class RequestMetrics {
   void count_error(const Event& event, const EventRing& ring);
 
   std::vector<Method> methods_;
+  std::vector<Client> clients_;
   std::vector<Worker> workers_;             // by slot
   std::map<NameId, uint64_t> worker_ends_;  // by reason
 };

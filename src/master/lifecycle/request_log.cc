@@ -169,6 +169,7 @@ void RequestLog::log_failures(const FailureSummary::Line& line) const {
   fields.emplace_back("of", line.of);
   if (first.request != 0) fields.emplace_back("request", first.request);
   fields.emplace_back("client", recorder_.clients().name_of(first.client));
+  fields.emplace_back("client_count", line.client_count);
   if (is_cancelled) return log(Level::kInfo, "requests_cancelled", fields);
   const bool is_refused = first.kind == EventKind::kRefused;
   if (is_refused) return log(Level::kWarning, "requests_rejected", fields);

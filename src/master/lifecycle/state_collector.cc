@@ -68,7 +68,9 @@ void collect_clients(ServerState& state, const Dispatcher& dispatcher) {
   dispatcher.scheduler().shares().for_each([&](const ClientShare& client) {
     state.is_overloaded |= client.overload.is_on();
     const double used = client.used.at(state.now_ns);
-    if ((client.jobs == 0 && used < 0.001) || state.clients.size() == kClientsMax) return;
+    const bool has_asked = state.now_ns < client.asked_ns + ShareGroup::kActiveNs;
+    const bool is_idle = client.jobs == 0 && used < 0.001 && !has_asked;
+    if (is_idle || state.clients.size() == kClientsMax) return;
     ClientView& view = state.clients.emplace_back();
     view.name = client.key.substr(1);  // the key begins with its kind
     view.weight = client.weight;

@@ -45,6 +45,7 @@ def test_a_flood_of_bad_requests_is_one_line_a_second(server):
     assert lines[0]["code"] == "-32601"
     assert lines[0]["count"] == "1"
     assert lines[0]["client"] == "127.0.0.1"
+    assert all(line["client_count"] == line["count"] for line in lines)
     assert "level=warning" in next(line for line in running.lines if "requests_rejected" in line)
 
 

@@ -97,6 +97,26 @@ TEST_CASE("failure summary: a client that leaves is counted, although it gets no
   CHECK(!summary.count(end_at(2), 0));
 }
 
+TEST_CASE("failure summary: a line counts the failures of the client that it names") {
+  FailureSummary summary;
+  const auto refuse = [&](uint64_t ms, uint32_t client) {
+    Event end = refused_at(ms);
+    end.client = client;
+    return summary.count(end, 0);
+  };
+  constexpr uint32_t kBatch = 7, kWeb = 8;
+  const auto alone = refuse(1, kWeb);
+  REQUIRE(alone);
+  CHECK(alone->client_count == 1);
+  for (uint64_t ms = 2; ms < 102; ++ms)
+    CHECK(!refuse(ms, ms % 10 == 4 ? kWeb : kBatch));
+  const auto due = summary.take_due(2000 * kNsPerMs);
+  REQUIRE(due.size() == 1);
+  CHECK(due[0].first.client == kBatch);
+  CHECK(due[0].count == 100);
+  CHECK(due[0].client_count == 90);
+}
+
 struct StagesScene {
   Recorder recorder;
   const NameId users = recorder.name("users");

@@ -7,6 +7,7 @@
 #include "base/duration_text.h"
 #include "base/telemetry/quantile.h"
 #include "base/version.h"
+#include "master/admin/problems.h"
 
 namespace ringmaster::master {
 namespace {
@@ -144,12 +145,13 @@ std::string upstreams_text(const ServerState& state, const Recorder& recorder) {
   return table.text() + now.text() + sharing_text(state);
 }
 
-std::string clients_text(const ServerState& state) {
-  Columns table({"CLIENT", "TIME", "WEIGHT", "IN-FLIGHT", "MEMORY"});
+std::string clients_text(const ServerState& state, const Recorder& recorder) {
+  Columns table({"CLIENT", "TIME", "WEIGHT", "OK", "REFUSED", "IN-FLIGHT", "MEMORY"});
   for (const ClientView& one : state.clients) {
+    const RequestMetrics::Client its = recorder.counts_of(one.name);
     table.add({printable(one.name, "-"), fmt::format("{:.0f}%", one.used * 100),
-               fmt::format("{:g}", one.weight), std::to_string(one.in_flight),
-               mib(one.memory_bytes)});
+               fmt::format("{:g}", one.weight), std::to_string(its.ok), std::to_string(its.refused),
+               std::to_string(one.in_flight), mib(one.memory_bytes)});
   }
   Columns generations({"GENERATION", "STATE", "IN-FLIGHT"});
   for (const DeploymentView& one : state.deployments) {
@@ -172,11 +174,19 @@ std::string server_text(const ServerState& state) {
       state.descriptors, state.descriptors_limit);
 }
 
+std::string problems_text(const ServerState& state) {
+  std::string text = "WHAT IS WRONG\n";
+  for (const Problem& problem : problems(state))
+    text += (problem.is_bad ? "bad: " : "look: ") + printable(problem.text, "-") + '\n';
+  return text + "What rates show, such as slow methods and refusals, is not in this list.\n\n";
+}
+
 }  // namespace
 
 std::string plain_page(const ServerState& state, const Recorder& recorder) {
-  return server_text(state) + methods_text(recorder) + workers_text(state, recorder) +
-         upstreams_text(state, recorder) + clients_text(state) +
+  return server_text(state) + problems_text(state) + methods_text(recorder) +
+         workers_text(state, recorder) + upstreams_text(state, recorder) +
+         clients_text(state, recorder) +
          "Counts and percentiles are since the start. A browser shows rates and single requests.\n";
 }
 

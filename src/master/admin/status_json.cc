@@ -4,6 +4,7 @@
 
 #include "base/version.h"
 #include "master/admin/json_writer.h"
+#include "master/admin/problems.h"
 
 namespace ringmaster::master {
 namespace {
@@ -60,6 +61,17 @@ void write_method(JsonWriter& json, const std::string& name, const RequestMetric
   json.end_object();
 }
 
+void write_problems(JsonWriter& json, const ServerState& state) {
+  json.begin_array("problems");
+  for (const Problem& problem : problems(state)) {
+    json.begin_object();
+    json.member("level", std::string_view(problem.is_bad ? "bad" : "warn"));
+    json.member("text", problem.text);
+    json.end_object();
+  }
+  json.end_array();
+}
+
 void write_methods(JsonWriter& json, const Recorder& recorder) {
   json.begin_object("methods");
   const std::vector<RequestMetrics::Method>& methods = recorder.metrics().methods();
@@ -101,15 +113,18 @@ void write_workers(JsonWriter& json, const ServerState& state, const Recorder& r
   json.end_object();
 }
 
-void write_others(JsonWriter& json, const ServerState& state) {
+void write_others(JsonWriter& json, const ServerState& state, const Recorder& recorder) {
   json.begin_array("clients");
   for (const ClientView& client : state.clients) {
+    const RequestMetrics::Client its = recorder.counts_of(client.name);
     json.begin_object();
     json.member("name", client.name);
     json.member("weight", client.weight);
     json.member("used", client.used);
     json.member("in_flight", client.in_flight);
     json.member("memory_bytes", client.memory_bytes);
+    json.member("ok", its.ok);
+    json.member("refused", its.refused);
     json.end_object();
   }
   json.end_array();
@@ -184,9 +199,10 @@ std::string status_json(const ServerState& state, const Recorder& recorder) {
   for (const uint64_t bound : LatencyHistogram::kBoundsNs)
     json.element(ms(bound));
   json.end_array();
+  write_problems(json, state);
   write_methods(json, recorder);
   write_workers(json, state, recorder);
-  write_others(json, state);
+  write_others(json, state, recorder);
   json.end_object();
   return json.take();
 }

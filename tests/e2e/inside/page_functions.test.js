@@ -39,7 +39,7 @@ function worker(more = {}) {
 
 function answer(s, more = {}) {
   return {
-    now_ns: s * 1e9, uptime_s: s, pid: 7, status: "serving", ready: true, overloaded: false,
+    now_ns: s * 1e9, uptime_s: s, pid: 7, status: "serving", ready: true, problems: [],
     in_flight: 0, in_flight_limit: 100, queued: 0, payload_bytes: 0, payload_limit_bytes: 1000,
     connections: {}, connections_limit: 100, descriptors: 10, descriptors_limit: 100,
     workers_wanted: 1, bounds_ms: BOUNDS_MS, methods: {}, workers: [worker()], worker_ends: {},
@@ -91,15 +91,6 @@ test("an upstream whose fetches fail", () => {
   assert.equal(text, "upstream users: 40 % of fetches fail (timeout)");
 });
 
-test("an upstream with an open breaker and an ejected address", () => {
-  const users = { name: "users", in_flight: 0, waiting: 0, connections: 8, breaker_open: true,
-    addresses: 3, ejected: 1 };
-  assert.deepEqual(texts(answer(100), answer(110, { upstreams: [users] })), [
-    "upstream users: its breaker is open, so fetches fail without being sent",
-    "upstream users: 1 of 3 addresses get probes only",
-  ]);
-});
-
 test("the part of an upstream's fetches that its cache answered", () => {
   const asked = (cache) => ({ upstreams: [{ name: "users", cache }, { name: "other" }] });
   const before = answer(100, asked({ hit: 10, miss: 90, stale: 0, coalesced: 0 }));
@@ -126,31 +117,43 @@ test("overload", () => {
     "score: 60 % refused (overloaded): overload; the workers are busy 100 %, 9 requests wait");
 });
 
-test("a client that asks for more than its share is named", () => {
-  const its = (ok, refused) => ({ score: method({ ok,
-    errors: [{ code: -32009, reason: "fair_share", count: refused }] }) });
-  const refusal = (client) => ({ request: 0, method: "score", client, class: 9,
-    events: [{ kind: "refused", at_us: 109e6, code: -32009, reason: "fair_share" }] });
-  const kept = { now_ns: 110e9, classes_ms: [0],
-    requests: [refusal("batch"), refusal("batch"), refusal("web")] };
-  const history = historyOf(answer(100, { methods: its(100, 0) }),
-    answer(110, { methods: its(150, 50) }));
-  assert.match(problems(history, kept)[0].text, /fair_share: client batch asks for more than/);
+const refused = (reason, clients) => {
+  const its = (ok, refusals) => ({ score: method({ ok,
+    errors: [{ code: -32009, reason, count: refusals }] }) });
+  const listed = (part) => Object.entries(clients).map(([name, count]) => ({ name, weight: 1,
+    used: 0.5, ok: 100, refused: 10 + count * part }));
+  return texts(answer(100, { methods: its(100, 0), clients: listed(0) }),
+    answer(110, { methods: its(150, 50), clients: listed(1), queued: 9,
+      workers: [worker({ busy_s: 10 })] }))[0];
+};
+
+test("one client that asks for more than its share is told from overload", () => {
+  assert.equal(refused("fair_share", { web: 3, batch: 47 }), "score: 50 % refused (fair_share): " +
+    "one client, batch, asks for more than its share, and gets 94 % of all refusals");
+  assert.equal(refused("fair_share", { web: 25, batch: 25 }), "score: 50 % refused (fair_share): " +
+    "several clients ask for more than their shares; the workers are busy 100 %, 9 requests wait");
+  assert.equal(refused("overloaded", { web: 3, batch: 47 }),
+    "score: 50 % refused (overloaded): overload; the workers are busy 100 %, 9 requests wait");
 });
 
-test("a client that uses most of the workers' time", () => {
-  const clients = [{ name: "batch", weight: 1, used: 0.93 }, { name: "web", weight: 1, used: 0.04 }];
-  const [text] = texts(answer(100),
-    answer(110, { clients, workers: [worker({ busy_s: 9.7 })] }));
-  assert.equal(text, "client batch uses 93 % of the workers' time, all other clients 4 %");
+test("what clients got is counted from the first answer that lists them", () => {
+  const client = (name, ok, refused) => ({ name, weight: 1, used: 0, ok, refused });
+  const history = historyOf(answer(100, { clients: [client("web", 100, 7)] }),
+    answer(104, { clients: [client("web", 108, 7), client("batch", 500, 90)] }),
+    answer(105), answer(106, { clients: [client("web", 112, 8), client("batch", 500, 95)] }));
+  assert.deepEqual(history.clientCounts(10), { web: { seconds: 6, ok: 12, refused: 1 },
+    batch: { seconds: 2, ok: 0, refused: 5 } });
 });
 
 test("a worker whose memory grows all the time, and not one that has just begun", () => {
-  const grown = (bytesAt) => [...Array(12).keys()].map((i) =>
-    answer(100 + i, { workers: [worker({ private_bytes: bytesAt(i) })] }));
-  const [text] = texts(...grown((i) => 1.2 * 2 ** 30 - (11 - i) * 10 * 2 ** 20));
-  assert.equal(text,
-    "worker 0 has taken 1.2 GiB since its fork, and grows by 10 MiB/s: a memory leak?");
+  const grown = (bytesAt, more = () => ({})) => [...Array(12).keys()].map((i) =>
+    answer(100 + i, { workers: [worker({ private_bytes: bytesAt(i) })], ...more(i) }));
+  const grows = (i) => 1.2 * 2 ** 30 - (11 - i) * 10 * 2 ** 20;
+  const leak = "worker 0 has taken 1.2 GiB since its fork, and grows by 10 MiB/s: a memory leak";
+  assert.deepEqual(texts(...grown(grows)), [`${leak}?`]);
+  const runs = (ms, count) => method({ run: histogram({ [ms]: count }) });
+  const ran = (i) => ({ methods: { quick: runs(1, 60 * i), score: runs(30, 30 * i) } });
+  assert.deepEqual(texts(...grown(grows, ran)), [`${leak} in score (94 % of the runs' time)?`]);
   assert.deepEqual(texts(...grown((i) => 50e6 * Math.min(i, 3))), []);
 });
 
@@ -177,17 +180,18 @@ test("a frozen worker is told from one that computes", () => {
   assert.match(computes.text, /^worker 0 has run score for 12 s, with 100 % of a CPU/);
 });
 
-test("a stopped worker is bad, whatever it has done before", () => {
-  const stopped = answer(100, { workers: [worker({ method: "score", state: "stopped",
-    busy_for_ms: 1500 })] });
-  assert.deepEqual(problems(historyOf(stopped)), [{ level: "bad",
-    text: "worker 0 is stopped, by a signal or a debugger, and has had score for 1.5 s" }]);
+test("what the server says is shown, and problems of the level bad come first", () => {
+  const said = [{ level: "warn", text: "connections: 99 of 100 are used" }];
+  const crashed = { worker_ends: { SIGSEGV: 5 } };
+  const found = problems(historyOf(answer(20, { ...crashed, problems: said })));
+  assert.deepEqual(found.map((one) => one.level), ["bad", "warn"]);
+  assert.equal(found[1].text, said[0].text);
 });
 
-test("problems of the level bad come first", () => {
-  const found = problems(historyOf(answer(100, { in_flight: 99, ready: false, status: "stalled" })));
-  assert.deepEqual(found.map((one) => one.level), ["bad", "warn"]);
-  assert.equal(found[1].text, "requests in flight: 99 of 100 are used");
+test("of a stopped worker the server has said it", () => {
+  const stopped = answer(100, { workers: [worker({ method: "score", state: "stopped",
+    busy_for_ms: 1500 })] });
+  assert.deepEqual(problems(historyOf(stopped)), []);
 });
 
 test("a quantile lies in its bucket", () => {

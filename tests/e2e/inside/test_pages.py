@@ -123,6 +123,22 @@ def test_a_worker_that_is_stopped_in_a_job_says_so_and_names_the_request(server,
             wait_until(lambda: page(address, "/status.json")["workers"][0]["state"] == "stopped",
                        "the page to say it")
             wait_until(lambda: by(address, "workers", "state")["stopped"] == 1, "the metric")
+            (problem,) = page(address, "/status.json")["problems"]
+            assert re.fullmatch("worker 0 is stopped, .* has had hold for .*", problem["text"])
+            wait_until(lambda: "bad: worker 0 is stopped, " in ask(address, "/")[1], "the text")
+        held.open()
+        assert client.answer()["result"] == held.params()
+
+
+def test_the_requests_of_clients_are_counted(holding, gate):
+    running, held = holding(listen=ON, limits={"requests_in_flight": 1}), gate()
+    address = status_of(running)
+    with running.connect() as client:
+        assert client.call("echo", [1]) == [1]
+        held.hold(client, 1)
+        assert error_of(client, "echo", [2]) == -32009
+        (its,) = page(address, "/status.json")["clients"]
+        assert (its["name"], its["ok"], its["refused"]) == ("127.0.0.1", 1, 1)
         held.open()
         assert client.answer()["result"] == held.params()
 

@@ -212,6 +212,30 @@ export class History {
     return older === undefined ? null : between(this.last(), older);
   }
 
+  // By client that is listed now: how many of its requests had a result in the last `seconds`, and
+  // how many were refused, since the first answer that lists the client.
+  clientCounts(seconds) {
+    const last = this.last();
+    const first = new Map();
+    for (const { now_ns, clients } of this.answers) {
+      if (last.now_ns - now_ns > seconds * 1e9) continue;
+      for (const one of clients) if (!first.has(one.name)) first.set(one.name, { ...one, now_ns });
+    }
+    return Object.fromEntries(
+      last.clients.map(({ name, ok, refused }) => {
+        const before = first.get(name);
+        return [
+          name,
+          {
+            seconds: (last.now_ns - before.now_ns) / 1e9,
+            ok: ok - before.ok,
+            refused: refused - before.refused,
+          },
+        ];
+      }),
+    );
+  }
+
   // The entries of the process `pid` in this worker slot, in all answers, the oldest first.
   ofWorker(slot, pid) {
     return this.answers

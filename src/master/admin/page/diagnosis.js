@@ -1,7 +1,8 @@
-// What is wrong, in words: from the history of /status.json. Pure.
+// What is wrong, in words: what the server itself says in /status.json, and what the differences
+// between its answers tell. Pure.
 
 import { between, count, quantile, upstreamsOf } from "./data.js";
-import { bytes, duration, errorText, methodText, percent } from "./text.js";
+import { duration, errorText, methodText, percent } from "./text.js";
 import { ofWorkers } from "./worker_problems.js";
 
 const RECENT_S = 10;
@@ -9,25 +10,21 @@ const COUNT_MIN = 3; // fewer failures than this may be chance
 const SHARE_MIN = 0.01;
 
 // [{level: "bad" or "warn", text}], the worst first; empty: nothing stands out. `history`: of at
-// least one answer; `kept`: the answer of /kept.json, or null.
-export function problems(history, kept = null) {
+// least one answer.
+export function problems(history) {
   const now = history.last();
-  const found = [];
-  if (!now.ready) found.push({ level: "bad", text: `not ready: ${now.status}` });
-  found.push(...ofWorkers(history));
+  const found = [...now.problems, ...ofWorkers(history)];
   const recent = history.window(RECENT_S);
   if (recent) {
     const older = history.before(RECENT_S);
     const usual = older ? between(older, null) : null;
     found.push(
-      ...ofUpstreams(now, recent, usual),
+      ...ofUpstreams(recent, usual),
       ...ofHandlers(recent, usual),
-      ...ofClients(now, recent),
-      ...ofRefusals(now, recent, kept),
+      ...ofRefusals(now, recent, history.clientCounts(RECENT_S)),
       ...ofFailures(recent),
     );
   }
-  found.push(...ofLimits(now));
   return found.sort((one, other) => (one.level === "warn") - (other.level === "warn"));
 }
 
@@ -51,7 +48,7 @@ function slower(median, usual, boundsMs) {
   return times < 3 ? null : `${Math.round(times)} times as long as before (${duration(before)})`;
 }
 
-function* ofUpstreams(now, recent, usual) {
+function* ofUpstreams(recent, usual) {
   const before = usual ? upstreamsOf(usual) : {};
   for (const [name, its] of Object.entries(upstreamsOf(recent))) {
     const all = count(its.took);
@@ -68,28 +65,6 @@ function* ofUpstreams(now, recent, usual) {
       yield {
         level: "bad",
         text: `upstream ${name} is slow: a fetch takes ${duration(median)}, ${change}`,
-      };
-    }
-  }
-  for (const one of now.upstreams) {
-    if (one.breaker_open) {
-      yield {
-        level: "bad",
-        text: `upstream ${one.name}: its breaker is open, so fetches fail without being sent`,
-      };
-    }
-    if (one.ejected > 0) {
-      yield {
-        level: "warn",
-        text: `upstream ${one.name}: ${one.ejected} of ${one.addresses} addresses get probes only`,
-      };
-    }
-    if (one.waiting > 0 && one.waiting >= one.connections / 4) {
-      yield {
-        level: "warn",
-        text:
-          `upstream ${one.name}: ${one.waiting} fetches wait for one of its ` +
-          `${one.connections} connections`,
       };
     }
   }
@@ -160,51 +135,36 @@ function slowStage(name, its, boundsMs) {
   };
 }
 
-function* ofClients(now, recent) {
-  const used = now.clients.reduce((all, one) => all + one.used, 0);
-  if (now.clients.length < 2 || recent.busyShare < 0.8) return;
-  const most = now.clients.reduce((best, one) => (one.used > best.used ? one : best));
-  const weights = now.clients.reduce((all, one) => all + one.weight, 0);
-  const part = most.used / used;
-  if (part < 0.6 || part < 1.3 * (most.weight / weights)) return;
-  yield {
-    level: "warn",
-    text:
-      `client ${most.name} uses ${percent(Math.min(1, most.used))} of the workers' time, ` +
-      `all other clients ${percent(Math.max(0, used - most.used))}`,
-  };
-}
-
-function* ofRefusals(now, recent, kept) {
+function* ofRefusals(now, recent, clients) {
+  const greedy = greedyClient(clients);
   for (const [name, its] of Object.entries(recent.methods)) {
     if (!isWorth(its.refused, its.offered)) continue;
-    const reasons = its.errors.filter((one) => one.code === -32009 || one.code === -32013);
-    const client = reasons[0].reason === "fair_share" ? greedyClient(kept, name) : null;
-    const why = client
-      ? `fair_share: client ${client} asks for more than its share`
-      : reasons[0].reason;
+    const { reason } = its.errors.find((one) => one.code === -32009 || one.code === -32013);
+    const load = `the workers are busy ${percent(recent.busyShare)}, ${now.queued} requests wait`;
+    let why = `overload; ${load}`;
+    if (reason === "fair_share") {
+      why = greedy
+        ? `one client, ${greedy.name}, asks for more than its share, and gets ` +
+          `${percent(greedy.part)} of all refusals`
+        : `several clients ask for more than their shares; ${load}`;
+    }
     yield {
       level: "bad",
       text:
         `${methodText(name)}: ${percent(its.refused / its.offered)} refused ` +
-        `(${why}): overload; the workers are busy ${percent(recent.busyShare)}, ` +
-        `${now.queued} requests wait`,
+        `(${reason}): ${why}`,
     };
   }
 }
 
-// The client that got at least 60 % of this method's recent fair_share refusals. Counts only the
-// refusals that were kept. null: there is no such client.
-function greedyClient(kept, method) {
-  const clients = {};
-  for (const request of kept?.requests ?? []) {
-    const end = request.events[request.events.length - 1];
-    const isNew = kept.now_ns / 1000 - end.at_us < RECENT_S * 1e6;
-    if (request.method !== method || end.reason !== "fair_share" || !isNew) continue;
-    clients[request.client] = (clients[request.client] ?? 0) + 1;
-  }
-  const most = top(clients);
-  return clients[most] >= 0.6 * sum(clients) ? most : null;
+// The client that got at least 60 % of the refusals, and its part of them; null: there is none.
+function greedyClient(clients) {
+  const counts = Object.fromEntries(
+    Object.entries(clients).map(([name, { refused }]) => [name, refused]),
+  );
+  const name = top(counts);
+  const part = counts[name] / sum(counts);
+  return part >= 0.6 ? { name, part } : null;
 }
 
 function* ofFailures(recent) {
@@ -236,19 +196,5 @@ function* ofFailures(recent) {
         `${methodText(name)}: ` +
         `${percent(all / its.offered)} fail: ${errorText(rest[0].code, rest[0].reason)}`,
     };
-  }
-}
-
-function* ofLimits(now) {
-  const limits = [
-    ["requests in flight", now.in_flight, now.in_flight_limit, String],
-    ["payload memory", now.payload_bytes, now.payload_limit_bytes, bytes],
-    ["connections", sum(now.connections), now.connections_limit, String],
-    ["descriptors", now.descriptors, now.descriptors_limit, String],
-  ];
-  for (const [name, used, limit, text] of limits) {
-    if (limit > 0 && used >= 0.9 * limit) {
-      yield { level: "warn", text: `${name}: ${text(used)} of ${text(limit)} are used` };
-    }
   }
 }

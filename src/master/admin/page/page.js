@@ -65,11 +65,10 @@ function showServer(now) {
 }
 
 let found = [];
-let keptAnswer = null;
 const WORDS = { bad: "✖ bad: ", warn: "▲ look: ", good: "✔ fine: ", unknown: "" };
 
 function showProblems() {
-  found = problems(history, keptAnswer);
+  found = problems(history);
   const nothing = history.window(10)
     ? { level: "good", text: "Nothing stands out." }
     : { level: "unknown", text: "Watching: the first rates come in a second." };
@@ -142,10 +141,7 @@ async function poll() {
   showTables(history);
   showMethodChoice(now);
   if (!paused) drawTimeline();
-  if (polls++ % KEPT_EVERY === 0) {
-    keptAnswer = await ask("kept.json");
-    kept.show(keptAnswer);
-  }
+  if (polls++ % KEPT_EVERY === 0) kept.show(await ask("kept.json"));
 }
 
 let timer = 0;

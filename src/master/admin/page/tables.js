@@ -37,7 +37,7 @@ function showMethods(window) {
     { title: "p50" },
     { title: "p95" },
     { title: "p99" },
-    { title: "Median by stage", className: "text" },
+    { title: "Median by stage", className: "text wide" },
     { title: "Errors", className: "text wide" },
   ];
   const rows = Object.entries(window.methods).map(([method, its]) => {
@@ -140,11 +140,19 @@ function showWorkers(now) {
   setText(at("ends"), ends.length ? `Ends of workers since the start: ${ends.join(", ")}` : "");
 }
 
-function showClients(now) {
+// "–": the client was not listed before.
+function ratesOf({ seconds, ok, refused }) {
+  if (seconds === 0) return ["–", "–"];
+  return [rate(ok / seconds), problemRate(refused, seconds, "warn")];
+}
+
+function showClients(now, counts) {
   const columns = [
     { title: "Client", className: "name" },
     { title: "Part of the workers' time" },
     { title: "Weight" },
+    { title: "OK/s" },
+    { title: "Refused/s" },
     { title: "In flight" },
     { title: "Payload memory" },
   ];
@@ -155,6 +163,7 @@ function showClients(now) {
       name(one.name),
       percent(one.used),
       String(one.weight),
+      ...ratesOf(counts[one.name]),
       String(one.in_flight),
       bytes(one.memory_bytes),
     ]);
@@ -221,7 +230,7 @@ function showFigures(now, window) {
 export function showTables(history) {
   const now = history.last();
   showWorkers(now);
-  showClients(now);
+  showClients(now, history.clientCounts(10));
   showServer(now);
   const window = history.window(10);
   if (!window) return;

@@ -1,6 +1,7 @@
-// What is wrong with workers: frozen ones, those that end, and those that grow. Pure.
+// What is wrong with workers: frozen ones, those that end, and those that grow. Pure. Stopped ones
+// and those that are down are in /status.json.
 
-import { between, quantile } from "./data.js";
+import { quantile } from "./data.js";
 import { bytes, duration, methodText, percent } from "./text.js";
 
 // The reasons for which the server itself ends workers as planned.
@@ -24,7 +25,7 @@ export function* ofWorkers(history) {
 function* ofLongJobs(history) {
   const now = history.last();
   for (const worker of now.workers) {
-    if (worker.method === "" || worker.busy_for_ms < 1000) continue;
+    if (worker.method === "" || worker.busy_for_ms < 1000 || worker.state === "stopped") continue;
     const its = now.methods[worker.method];
     const usual = its ? quantile(its.run, now.bounds_ms, 0.99) : null;
     if (usual !== null && worker.busy_for_ms < 5 * usual) continue;
@@ -32,14 +33,7 @@ function* ofLongJobs(history) {
     const what = methodText(worker.method);
     const time = duration(worker.busy_for_ms);
     const takes = usual === null ? "" : `; 99 % of its runs take at most ${duration(usual)}`;
-    if (worker.state === "stopped") {
-      yield {
-        level: "bad",
-        text:
-          `worker ${worker.slot} is stopped, by a signal or a debugger, and has had ` +
-          `${what} for ${time}${takes}`,
-      };
-    } else if (used !== null && used < 0.02) {
+    if (used !== null && used < 0.02) {
       yield {
         level: "bad",
         text:
@@ -70,31 +64,21 @@ function cpuShare(history, worker) {
 }
 
 function* ofEnds(history) {
-  const now = history.last();
-  const older = history.before(60);
-  if (older !== undefined) {
-    const { seconds, workerEnds } = between(now, older);
-    const time = seconds > 55 ? "in the last minute" : `within ${duration(1000 * seconds)}`;
-    for (const [reason, times] of Object.entries(workerEnds)) {
-      if (PLANNED.has(reason)) continue;
-      const often = times === 1 ? "once" : `${times} times`;
-      yield {
-        level: times >= 3 ? "bad" : "warn",
-        text: `workers end: ${ENDS[reason] ?? reason} ${often} ${time}`,
-      };
-    }
-  }
-  const waiting = now.workers.filter((one) => one.state === "backing_off");
-  if (waiting.length > 0) {
+  const window = history.window(60);
+  if (!window) return;
+  const { seconds, workerEnds } = window;
+  const time = seconds > 55 ? "in the last minute" : `within ${duration(1000 * seconds)}`;
+  for (const [reason, times] of Object.entries(workerEnds)) {
+    if (PLANNED.has(reason)) continue;
+    const often = times === 1 ? "once" : `${times} times`;
     yield {
-      level: "bad",
-      text:
-        `${waiting.length} of ${now.workers_wanted} workers are down: they ` +
-        "crashed again and again, and the server waits before it forks the next ones",
+      level: times >= 3 ? "bad" : "warn",
+      text: `workers end: ${ENDS[reason] ?? reason} ${often} ${time}`,
     };
   }
 }
 
+const RECENT_S = 10;
 const GROWTH_SPAN_S = 8;
 
 // Bytes a second over the last GROWTH_SPAN_S or longer; 0: the worker does not grow steadily.
@@ -111,6 +95,17 @@ export function growth(entries) {
   return (last.private_bytes - first.private_bytes) / seconds;
 }
 
+// " in score (93 % of the runs' time)": the methods that take most of it; empty: none has run.
+function runsText(window) {
+  const times = Object.entries(window?.methods ?? {}).map(([name, its]) => [name, its.run.sum_ms]);
+  const whole = times.reduce((all, [, ms]) => all + ms, 0);
+  const most = times
+    .filter(([, ms]) => ms >= 0.1 * whole && ms > 0)
+    .sort((one, other) => other[1] - one[1])
+    .map(([name, ms]) => `${methodText(name)} (${percent(ms / whole)} of the runs' time)`);
+  return most.length === 0 ? "" : ` in ${most.slice(0, 3).join(" or ")}`;
+}
+
 function* ofMemory(history) {
   const growing = [];
   for (const worker of history.last().workers) {
@@ -124,7 +119,8 @@ function* ofMemory(history) {
       level: "warn",
       text:
         `worker ${worker.slot} has taken ${bytes(worker.private_bytes)} ` +
-        `since its fork, and grows by ${bytes(perSecond)}/s: a memory leak?`,
+        `since its fork, and grows by ${bytes(perSecond)}/s: a memory leak` +
+        `${runsText(history.window(RECENT_S))}?`,
     };
   }
   if (growing.length > 3) {

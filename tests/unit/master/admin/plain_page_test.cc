@@ -64,6 +64,25 @@ TEST_CASE("plain page: which breakers are open, and which addresses are ejected"
             "users                 0        0            0     open   1 of 3\n"));
 }
 
+TEST_CASE("plain page: what is wrong comes before the tables") {
+  ServerState state;
+  state.health = {false, "stalled"};
+  state.clients.push_back({"web", 1, 0.5, 2, 0});
+  telemetry::Recorder recorder;
+  telemetry::Trail trail{1, 0, recorder.client("web"), recorder.name("score")};
+  recorder.record(trail, EventKind::kAnswered, 1, {.took_ns = 1});
+  recorder.record(trail, EventKind::kRefused, 2, {.code = -32009});
+  recorder.record(trail, EventKind::kRefused, 3, {.code = -32009});
+  recorder.record(trail, EventKind::kRefused, 4, {.code = -32601});
+  const std::string text = plain_page(state, recorder);
+  CAPTURE(text);
+  const size_t wrong = text.find("WHAT IS WRONG\nbad: not ready: stalled\n");
+  CHECK(wrong < text.find("METHOD "));
+  CHECK(has(text,
+            "CLIENT  TIME  WEIGHT  OK  REFUSED  IN-FLIGHT  MEMORY\n"
+            "web      50%       1   1        2          2  0.0MiB\n"));
+}
+
 TEST_CASE("plain page: no control character of a name reaches a terminal") {
   ServerState state;
   state.clients.push_back({"\x1b[2J<b>\n\xff", 1, 0.5, 2, 0});

@@ -109,6 +109,15 @@ async function fitsAPhone(page) {
   assert.ok(widths[0] <= widths[1], widths);
 }
 
+// The tables that are wider than their frames.
+const cutOff = () => [...document.querySelectorAll(".scroll")]
+  .filter((frame) => frame.scrollWidth > frame.clientWidth)
+  .map((frame) => `${frame.firstElementChild.id}: ${frame.scrollWidth} of ${frame.clientWidth}`);
+
+async function noTableIsCutOff(page) {
+  assert.deepEqual(await page.evaluate(cutOff), []);
+}
+
 // The texts whose contrast with their background is below 4.5.
 function pale() {
   const numbers = (text) => text.match(/[\d.]+/g).map(Number);
@@ -167,6 +176,7 @@ async function aRestartIsTold(page) {
   });
   await page.waitForFunction(() => /started anew/.test(document.getElementById("server").textContent));
   assert.ok(!(await page.textContent("main")).includes("NaN"));
+  await page.unrouteAll({ behavior: "wait" });  // an answer may be under way
 }
 
 const desktop = { viewport: { width: 1280, height: 900 } };
@@ -177,6 +187,7 @@ try {
   await check("kept requests open the panel", desktop, keptRequestsOpenThePanel);
   await check("Tab reaches everything", desktop, tabReachesEverything);
   await check("it fits a phone", { viewport: { width: 360, height: 740 } }, fitsAPhone);
+  await check("no table is cut off", desktop, noTableIsCutOff);
   await check("text has contrast", desktop, textHasContrast);
   await check("the theme stays", { ...desktop, colorScheme: "dark" }, theThemeStays);
   await check("a server that does not answer is shown as lost", desktop, aServerThatIsAwayIsTold);

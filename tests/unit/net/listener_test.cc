@@ -5,7 +5,9 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <vector>
 
+#include "base/clock.h"
 #include "support.h"
 
 namespace ringmaster::net {
@@ -47,6 +49,34 @@ TEST_CASE("listener: a unix socket whose server accepts nobody is left alone at 
   const auto listener = Listener::bind("unix:" + path);
   REQUIRE(!listener);
   CHECK(contains(listener.error().message, "Address already in use"));
+}
+
+TEST_CASE("listener: clients beyond the limit wait for the next window of time") {
+  const TemporaryFolder folder;
+  const std::string path = folder.at("status.sock");
+  uv_loop_t loop;
+  REQUIRE(uv_loop_init(&loop) == 0);
+  {
+    const auto listener = Listener::bind("unix:" + path);
+    REQUIRE(listener);
+    size_t accepted = 0;
+    constexpr uint64_t kWindowMs = 50;
+    const AcceptLimits limits{.connections = 2, .window_ms = kWindowMs, .backlog = 8};
+    REQUIRE((*listener)->listen(
+        &loop, [&](Stream) { ++accepted; }, limits));
+    std::vector<Fd> clients;
+    for (int i = 0; i < 5; ++i)
+      clients.push_back(connect_unix(path));
+    uv_run(&loop, UV_RUN_ONCE);
+    CHECK(accepted == 2);
+    const uint64_t begun_ns = now_ns();
+    while (accepted < 5)
+      uv_run(&loop, UV_RUN_ONCE);
+    // The loop's clock counts milliseconds.
+    CHECK(now_ns() - begun_ns >= (2 * kWindowMs - 2) * kNsPerMs);
+  }
+  uv_run(&loop, UV_RUN_DEFAULT);
+  CHECK(uv_loop_close(&loop) == 0);
 }
 
 TEST_CASE("listener: a file that has taken the place of its unix socket is left alone") {

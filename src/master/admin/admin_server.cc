@@ -193,11 +193,11 @@ void AdminServer::Visit::send(Answer answer, bool is_head, std::string_view allo
   if (is_head) return;
   answer_ = std::move(answer);
   rest_ = answer_->text;
-  add_piece();  // head and text are one write
+  add_piece();  // writes the head, too
 }
 
 void AdminServer::Visit::add_piece() {
-  connection.output() += rest_.substr(0, kPieceBytes);
+  connection.send(rest_.substr(0, kPieceBytes), "");
   rest_.remove_prefix(std::min(rest_.size(), kPieceBytes));
   if (rest_.empty()) answer_.reset();
 }

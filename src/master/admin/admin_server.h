@@ -30,8 +30,8 @@ namespace ringmaster::master {
 class AdminServer {
  public:
   static constexpr size_t kConnectionsMax = 64;
-  // A flood of connections takes a few hundredths of a core (27 us for each, measured).
-  static constexpr net::AcceptLimits kAcceptLimits{kConnectionsMax, 64, 128, true};
+  // A flood of connections takes a hundredth of a busy master's time.
+  static constexpr net::AcceptLimits kAcceptLimits{kConnectionsMax, 128, 128, true};
   // The longest time that a request waits for an answer that is not there yet, and how often the
   // server asks again for this answer.
   static constexpr uint64_t kWaitNs = 2 * kNsPerS;

@@ -76,8 +76,11 @@ class Server {
     for (uint32_t slot = 0; slot < shape.workers; ++slot) {
       const Fd results = port_.renew_results(slot).value();
       workers_.push_back(
-          ipc::WorkerPort::open(geometry_, slot,
-                                {port_.control_memory_fd(), store_.memory_fd(), results.get()})
+          ipc::WorkerPort::open(
+              geometry_, slot,
+              ipc::WorkerPort::map(geometry_, port_.control_memory_fd(), store_.memory_fd())
+                  .value(),
+              results.get())
               .value());
     }
     stage().set_port(&port_);

@@ -30,8 +30,9 @@ namespace ringmaster::master {
 class AdminServer {
  public:
   static constexpr size_t kConnectionsMax = 64;
-  // A flood of connections takes a hundredth of a busy master's time.
-  static constexpr net::AcceptLimits kAcceptLimits{kConnectionsMax, 128, 128, true};
+  // At most 1,000 a second: a flood of connections takes some 2 % of a busy master's time. The next
+  // window closes only half of the connections of this one, so that health checks are answered.
+  static constexpr net::AcceptLimits kAcceptLimits{kConnectionsMax / 2, 32, 512, true};
   // The longest time that a request waits for an answer that is not there yet, and how often the
   // server asks again for this answer.
   static constexpr uint64_t kWaitNs = 2 * kNsPerS;

@@ -36,7 +36,8 @@ def test_another_worker_count_limit_method_and_handler(server, probe):
 
 
 def priority(pid: int) -> tuple[int, int]:
-    return os.sched_getscheduler(pid), os.getpriority(os.PRIO_PROCESS, pid)
+    policy = os.sched_getscheduler(pid) & ~os.SCHED_RESET_ON_FORK  # the master has that flag
+    return policy, os.getpriority(os.PRIO_PROCESS, pid)
 
 
 IDLE_S = 3

@@ -26,6 +26,7 @@ BROKEN = (
 
 def good_change(dice: random.Random, target: Target) -> dict[str, Any]:
     """Valid sections that differ from the target's first ones."""
+    upstreams = target.sections["upstreams"]
     return dice.choice((
         {"workers": {"count": dice.randint(1, 8)}},
         {"workers": {"count": dice.randint(2, 4), "max_jobs": dice.randint(20, 200)}},
@@ -36,6 +37,10 @@ def good_change(dice: random.Random, target: Target) -> dict[str, Any]:
         {"fair": {"weights": {f"uid {os.getuid()}": dice.choice((0.25, 1, 8))}}},
         {"fair": {"by": "none"}},
         {"shutdown": {"grace_ms": dice.randint(1000, 20_000)}},
+        {"upstreams": upstreams | {"users": upstreams["users"] | {"coalesce": True,
+                                                                  "idempotent": True}}},
+        {"upstreams": {name: its | {"connections": dice.randint(30, 60)}
+                       for name, its in upstreams.items()}},
         {},
     ))  # fmt: skip
 

@@ -43,7 +43,11 @@ def run_part(out: Path, name: str, part: Callable[[Target], Outcome]) -> bool:
                 stack.callback(process.kill)
                 return FeatureService(process).url
 
-            upstreams = {"users": upstream("users"), "faulty": upstream("faulty", *FAULTS)}
+            upstreams = {
+                "users": upstream("users"),
+                "faulty": upstream("faulty", *FAULTS),
+                "shared": [upstream("shared0"), upstream("shared1"), upstream("shared2", *FAULTS)],
+            }
             launcher = Launcher(out, folder)
             stack.callback(launcher.finish)
             stack.callback(lambda: save_processes(folder))

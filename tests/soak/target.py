@@ -26,6 +26,13 @@ SPEED_DEPTH, SPEED_TRIES = 1000, 20
 # The options of a feature service that make it a faulty upstream.
 FAULTS = [f"--{fault}-rate=0.05" for fault in
           ("fail", "hang", "slow-drip", "garbage", "huge", "close")]  # fmt: skip
+# All that an upstream can have, with times and a memory that are short for the load.
+RESILIENT = {
+    "idempotent": True, "attempts": 3, "breaker": True, "in_flight": "auto", "coalesce": True,
+    "hedge": {"after": "p90", "budget_percent": 20},
+    "cache": {"ttl_ms": 20, "negative_ttl_ms": 20, "stale_while_revalidate_ms": 50,
+              "stale_if_error_ms": 500, "bytes": "256KiB"},
+}  # fmt: skip
 # The errors of a fetch from a faulty upstream: the fetch failed, or took too long.
 UPSTREAM_ERRORS = frozenset({-32015, -32012})
 
@@ -34,21 +41,38 @@ ATTEMPTS = 10
 TIMEOUT_MS = 120_000
 
 
-def base_sections(upstreams: dict[str, str], folder: Path, python: Path) -> dict[str, Any]:
+Urls = dict[str, str | list[str]]  # of each upstream, by name
+
+
+def ports(upstreams: Urls) -> set[int]:
+    urls = [url for one in upstreams.values() for url in ([one] if isinstance(one, str) else one)]
+    return {port for url in urls if (port := urlsplit(url).port)}
+
+
+def upstream_sections(upstreams: Urls) -> dict[str, Any]:
+    sections = {name: {"url": url, "timeout_ms": 300, "body_bytes": "1MiB"}
+                for name, url in upstreams.items()}  # fmt: skip
+    sections["users"]["timeout_ms"] = 60_000
+    sections["shared"] |= RESILIENT
+    return sections
+
+
+def base_sections(upstreams: Urls, folder: Path, python: Path) -> dict[str, Any]:
     """The configuration: methods with and without a fetch, for each upstream."""
     fetch = {name: {"fetch": name, "body": {"user_id": "${params.user_id}"}} for name in upstreams}
     steps = {name: [{"run": name}] for name in ("echo", "burn", "python")}
     steps["burn.long"] = [{"run": "burn"}]
     steps |= {f"echo.{name}": [step, {"run": "echo"}] for name, step in fetch.items()}
     steps |= {f"interests.{name}": [step, {"run": "interests"}] for name, step in fetch.items()}
+    both = [fetch["users"], fetch["shared"] | {"optional": True}]
+    steps["echo.both"] = [{"parallel": both}, {"run": "echo"}]
     lanes = {"burn": {"concurrency": 2}, "echo.users": {"reserved_workers": 1}}
     return {
         "listen": {"rpc": ["127.0.0.1:0", f"unix:{folder}/local.sock"]},
         "fair": {"weights": {f"uid {os.getuid()}": 4}},  # all others together: 1
         "workers": {"count": WORKERS},
         "limits": {"request_bytes": "1MiB", "response_bytes": "1MiB"},
-        "upstreams": {name: {"url": url, "timeout_ms": 60_000 if name == "users" else 300,
-                            "body_bytes": "1MiB"} for name, url in upstreams.items()},
+        "upstreams": upstream_sections(upstreams),
         "handlers": {"echo": {"batch": 16}, "burn": {}, "interests": {"model": MODEL, "batch": 16},
                      "python": {"python": f"{python}:run"}},
         "methods": {name: {"steps": method, "attempts": ATTEMPTS, "timeout_ms": TIMEOUT_MS}
@@ -57,8 +81,8 @@ def base_sections(upstreams: dict[str, str], folder: Path, python: Path) -> dict
 
 
 class Target:
-    def __init__(self, launcher: Launcher, upstreams: dict[str, str]):
-        """`upstreams`: URLs by name: "users" is healthy; "faulty" is optional."""
+    def __init__(self, launcher: Launcher, upstreams: Urls):
+        """`upstreams`: "users" is healthy, "faulty" is not, "shared" gets all of RESILIENT."""
         self.is_warm = False  # whether a part of a soak has run
         self.folder = launcher.folder
         python = self.folder / "python_echo.py"
@@ -71,19 +95,20 @@ class Target:
         self.pid = self.server.pid
         ready = self.log.wait_for("ready", after=0)
         self.address, self.local = ready.fields["address"].split(",")
-        self._upstream_ports = {urlsplit(url).port for url in upstreams.values()}
-        self._kinds = self._make_kinds("faulty" in upstreams)
+        self._upstream_ports = ports(upstreams)
+        self._kinds = self._make_kinds()
 
-    def _make_kinds(self, has_faulty: bool) -> list[Kind]:
+    def _make_kinds(self) -> list[Kind]:
         with Client(self.address) as client:
             known = {user: client.call("interests.users", {"user_id": user})
                      for user in range(1, KNOWN_USERS + 1)}  # fmt: skip
-        kinds = [Kind("echo", 10, echo), Kind("python", 3, echo), Kind("burn", 3, burn),
-                 Kind("burn.long", 1, burn_long), Kind("echo.users", 3, features),
-                 Kind("interests.users", 3, interests(known))]  # fmt: skip
-        if has_faulty:
-            kinds.append(Kind("interests.faulty", 2, interests(known), UPSTREAM_ERRORS))
-        return kinds
+        return [Kind("echo", 10, echo), Kind("python", 3, echo), Kind("burn", 3, burn),
+                Kind("burn.long", 1, burn_long), Kind("echo.users", 3, features),
+                Kind("interests.users", 3, interests(known)),
+                Kind("interests.faulty", 2, interests(known), UPSTREAM_ERRORS),
+                Kind("interests.shared", 4, interests(known), UPSTREAM_ERRORS),
+                Kind("echo.shared", 2, features, UPSTREAM_ERRORS),
+                Kind("echo.both", 2, features)]  # fmt: skip
 
     def load(self, seed: int) -> Load:
         return Load(self.address, self.local, self._kinds, seed)

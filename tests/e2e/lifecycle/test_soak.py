@@ -22,7 +22,8 @@ PARTS = {
 @pytest.mark.timeout(500)  # builds with a sanitizer need most of this
 def test_no_part_costs_a_request(server, feature_service):
     """All parts use one server, which is warmed up once."""
-    faulty = feature_service(*FAULTS, name="faulty")
-    target = Target(server, {"users": feature_service().url, "faulty": faulty.url})
+    users, faulty = feature_service(), feature_service(*FAULTS, name="faulty")
+    shared = [feature_service(name="shared").url, faulty.url]
+    target = Target(server, {"users": users.url, "faulty": faulty.url, "shared": shared})
     for name, soak in PARTS.items():
         assert soak(target).complaints() == [], name

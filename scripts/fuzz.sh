@@ -9,7 +9,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # name, inputs in thousands (long, short), dictionary: fast fuzzers get more inputs; an input of tls
-# is a whole connection. The long form has thirteen million inputs in all; the short one takes less
+# is a whole connection. The long form has fifteen million inputs in all; the short one takes less
 # than a minute on two cores.
 readonly kFuzzers="
 json_rpc     700 15 json
@@ -25,6 +25,8 @@ run_stage    300 5
 config       100 3 toml
 tls          100 1 tls
 proxy_header 300 10
+templates   1000 5 template
+shared_fetches 200 1
 "
 
 length=${1:-none}

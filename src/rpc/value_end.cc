@@ -2,6 +2,7 @@
 
 #include <array>
 #include <bit>
+#include <utility>
 #if defined(__SSE2__)
 #include <emmintrin.h>
 #endif
@@ -63,6 +64,21 @@ Marks marks_of(const char* block) {
   return marks;
 }
 
+// Bit i: whether byte i follows a backslash that is not itself escaped. `is_escaped`: the block's
+// first byte is; then whether the next block's is.
+uint64_t find_escaped(uint64_t backslashes, bool& is_escaped) {
+  if (backslashes == 0) return std::exchange(is_escaped, false);
+  // As simdjson does: an addition carries over each run of backslashes, from its first to the byte
+  // behind it. A run escapes every second byte, counted from its begin.
+  constexpr uint64_t kEven = 0x5555555555555555;
+  backslashes &= ~uint64_t{is_escaped};
+  const uint64_t behind = backslashes << 1 | uint64_t{is_escaped};
+  const uint64_t odd_begins = backslashes & ~kEven & ~behind;
+  const uint64_t ends = odd_begins + backslashes;
+  is_escaped = ends < backslashes;
+  return (kEven ^ ends << 1) & behind;
+}
+
 // Bit i: whether an odd number of the bits 0 to i is set.
 uint64_t parities(uint64_t bits) {
   for (int shift = 1; shift < 64; shift *= 2)
@@ -83,16 +99,19 @@ ValueEnd::Found ValueEnd::find(std::string_view input, size_t& pos, bool ends_at
   return found;
 }
 
-// Stops before a block with an escape, and before the input's last bytes.
+// Stops before a block with a backslash outside of strings, and before the input's last bytes.
 ValueEnd::Found ValueEnd::find_in_blocks([[maybe_unused]] std::string_view input,
                                          [[maybe_unused]] size_t& pos,
                                          [[maybe_unused]] bool ends_at_line) {
 #if defined(__SSE2__)
-  while (!is_escaped_ && input.size() - pos >= kBlockBytes) {
+  while (input.size() - pos >= kBlockBytes) {
     const Marks marks = marks_of(input.data() + pos);
-    if (marks.backslashes != 0) break;
-    const uint64_t in_string = parities(marks.quotes) ^ (is_in_string_ ? ~uint64_t{0} : 0);
-    if (is_in_string_ && (marks.quotes | marks.lines) == 0) {  // a long string
+    bool is_next_escaped = is_escaped_;
+    const uint64_t quotes = marks.quotes & ~find_escaped(marks.backslashes, is_next_escaped);
+    const uint64_t in_string = parities(quotes) ^ (is_in_string_ ? ~uint64_t{0} : 0);
+    if ((marks.backslashes & ~in_string) != 0) break;  // no JSON
+    is_escaped_ = is_next_escaped;
+    if (is_in_string_ && (marks.quotes | marks.backslashes | marks.lines) == 0) {  // a long string
       const char* const end = input.data() + input.size();
       pos = static_cast<size_t>(find_special(input.data() + pos + kBlockBytes, end, true) -
                                 input.data());

@@ -299,6 +299,7 @@ void ForkServer::reap() {
     int status = 0;
     const pid_t pid = ::waitpid(-1, &status, WNOHANG);
     if (pid <= 0) return;
+    if (spare_ && spare_->pid == pid) spare_.reset();  // the pid may be another process's next
     const auto worker = slots_.find(pid);
     if (worker == slots_.end()) continue;  // the spare, or a child that a handler made
     const uint32_t slot = worker->second;

@@ -25,7 +25,7 @@ run_stage    300 5
 config       100 3 toml
 tls          100 1 tls
 proxy_header 300 10
-templates   1000 5 template
+templates   1000 4 template
 shared_fetches 200 1
 "
 

@@ -133,9 +133,8 @@ inline constexpr Key<Options> kWorkersKeys[] = {
      Type::kBytes, 0, 64 * kGiB, &Options::worker_max_rss_bytes},
     {"spare",
      "true: one more process stands by, forked and confined, and takes the place of the next "
-     "worker "
-     "that ends. So the place is empty for a shorter time, above all with handlers in Python. Its "
-     "memory is that of a worker without jobs.",
+     "worker that ends. So the place is empty for a shorter time, above all with handlers in "
+     "Python. Its memory is that of a worker without jobs.",
      Type::kFlag},
     {"profile",
      "Workers sample their own stacks at each 10 ms of CPU time, and /profile on the status port "

@@ -117,7 +117,8 @@ ValueEnd::Found ValueEnd::find_in_blocks([[maybe_unused]] std::string_view input
                                 input.data());
       continue;
     }
-    const int line = ends_at_line ? std::countr_zero(marks.lines) : 64;  // 64: there is none
+    // The place of the line end that stops the search. 64: the block has none.
+    const int line = ends_at_line ? std::countr_zero(marks.lines) : 64;
     const uint64_t searched = line == 64 ? ~uint64_t{0} : (uint64_t{1} << line) - 1;
     const uint64_t opening = marks.opening & ~in_string & searched;
     const uint64_t closing = marks.closing & ~in_string & searched;

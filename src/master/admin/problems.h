@@ -1,5 +1,5 @@
-// problems(): what is wrong with a server, as far as its present state tells. The status page adds
-// what the rates of the last seconds tell (page/diagnosis.js).
+// problems(): the faults that a server's present state shows. The status page adds the faults that
+// its counts of the last seconds show (page/diagnosis.js).
 #pragma once
 
 #include <string>

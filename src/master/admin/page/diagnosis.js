@@ -1,5 +1,5 @@
-// What is wrong, in words: what the server itself says in /status.json, and what the differences
-// between its answers tell. Pure.
+// The faults of the server, as sentences: those that /status.json lists, and those that this code
+// finds by comparing an answer of the server with a former one. Pure.
 
 import { between, count, quantile, upstreamsOf } from "./data.js";
 import { duration, errorText, methodText, percent } from "./text.js";
@@ -157,7 +157,7 @@ function* ofRefusals(now, recent, clients) {
   }
 }
 
-// The client that got at least 60 % of the refusals, and its part of them; null: there is none.
+// If one client got at least 60 % of the refusals: its name, and that part. Otherwise null.
 function greedyClient(clients) {
   const counts = Object.fromEntries(
     Object.entries(clients).map(([name, { refused }]) => [name, refused]),

@@ -1,5 +1,5 @@
-// What is wrong with workers: frozen ones, those that end, and those that grow. Pure. Stopped ones
-// and those that are down are in /status.json.
+// The faults of workers that this code finds: workers that are frozen, that end, or that grow. Pure.
+// The server itself lists stopped workers and missing ones in /status.json.
 
 import { quantile } from "./data.js";
 import { bytes, duration, methodText, percent } from "./text.js";

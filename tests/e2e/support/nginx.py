@@ -1,7 +1,7 @@
 """Nginx: Debian's nginx as an upstream, in front of a Collector. Needs the probe "nginx".
 
     with Collector(unix=folder / "behind") as behind, Nginx(folder, behind, tls=tls) as nginx:
-        ... nginx.url ...
+        ... nginx.port ...
         nginx.connections()  # from nginx's point of view
 
 The port stays the same when nginx is killed and started again.
@@ -13,8 +13,6 @@ from pathlib import Path
 
 from collector import Collector
 from processes import Process
-
-ESTABLISHED = 1  # in /proc/net/tcp
 
 CONFIGURATION = """
 daemon off;
@@ -51,12 +49,11 @@ class Nginx:
         self._reserved = socket.socket()
         self._reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         self._reserved.bind(("127.0.0.1", 0))
-        self._port = self._reserved.getsockname()[1]
-        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._port}"
+        self.port = self._reserved.getsockname()[1]
         self._behind = behind
         self._file = folder / "nginx.conf"
         self._file.write_text(CONFIGURATION.format(
-            folder=folder, port=self._port, behind=behind.url, lines=tls + lines,
+            folder=folder, port=self.port, behind=behind.url, lines=tls + lines,
             listen=("ssl " if tls else "") + ("http2" if http2 else "")))
         self.start()
 
@@ -71,22 +68,6 @@ class Nginx:
         command = ["nginx", "-e", "stderr", "-c", self._file]
         self._process = Process.start(command, log=self._file.with_suffix(".log"))
         self._process.wait_for_line("using the .* event method")
-
-    def freeze(self):
-        self._process.send(signal.SIGSTOP)
-
-    def has_unread(self) -> bool:
-        """Whether bytes wait for it in a connection."""
-        connections = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-        return any(int(local.rpartition(":")[2], 16) == self._port and int(state, 16) == ESTABLISHED
-                   and int(queues.rpartition(":")[2], 16) > 0
-                   for _, local, _, state, queues, *_ in connections)  # fmt: skip
-
-    def replace(self):
-        """Another nginx serves the port, and this one is killed."""
-        former = self._process
-        self.start()
-        former.stop(signal.SIGKILL)
 
     def kill(self):
         self._process.stop(signal.SIGKILL)

@@ -3,7 +3,7 @@
 // 1. A flow beyond its share whose first job would be late if it began any later ("urgent").
 // 2. Among the flows within their shares: the earliest deadline. So while no client is
 //    beyond its share, the order is earliest deadline first.
-// 3. Else the smallest start tag; the group's virtual time moves to it.
+// 3. Else the smallest start tag; the group's virtual time moves up to it.
 //
 // For predictions, LaneOrder also sums the work of the flows within their shares, up to any
 // deadline: this work may go first. Pure; the master only. Limits: O(log flows) an operation.

@@ -264,10 +264,8 @@ void Scheduler::charge(const Pick& pick, Entry& entry, int64_t now_ns) {
     share.parent->on_given(share, entry.charged_ns, moves_time, now_ns, workers);
   }
   orders_.place(*entry.client);
-  for (size_t level = 0; level < pick.depth; ++level) {
-    if (pick.ranks[level] != LaneOrder::Rank::kEligible)
-      orders_.promote(*pick.flows[level]->share.parent);
-  }
+  for (size_t level = 0; level < pick.depth; ++level)
+    orders_.promote(*pick.flows[level]->share.parent);
 }
 
 size_t Scheduler::unit_jobs(const Entry& entry, uint64_t now_ns) const {

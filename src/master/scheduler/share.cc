@@ -43,7 +43,16 @@ void ShareGroup::forget(Share& member) {
 void ShareGroup::on_given(Share& member, int64_t work_ns, bool moves_time, uint64_t now_ns,
                           double workers) {
   const int64_t began = start(member);
-  if (moves_time) virtual_ns_ = std::max(virtual_ns_, began);
+  if (began > member.finish)
+    member.credit_left_ns = rounded(static_cast<double>(credit_ns_) * member.weight);
+  const int64_t on_credit_ns = std::min(work_ns, member.credit_left_ns);
+  member.credit_left_ns -= on_credit_ns;
+  if (moves_time) {
+    virtual_ns_ = std::max(virtual_ns_, began);
+  } else {
+    const double weights = std::max(active_weight_, member.weight);
+    virtual_ns_ += rounded(static_cast<double>(on_credit_ns) / weights);
+  }
   given_.add(now_ns, static_cast<double>(work_ns), workers);
   member.used.add(now_ns, static_cast<double>(work_ns), workers);
   member.finish = began + member.cost_ns(work_ns);

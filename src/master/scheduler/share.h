@@ -4,7 +4,8 @@
 // group's virtual time never decreases. A share that would start no later than its group's virtual
 // time is within its share ("eligible"); one that starts later is beyond it.
 // A share that got less time than its weight allows may start before its group's virtual time, but
-// only by a small credit, however much less it got.
+// only by a small credit, however much less it got. While it uses its credit, the virtual time
+// moves on. So a share beyond its claim gets its turn even if shares with new credits keep coming.
 //
 // The root group holds the clients with a token, a certificate or a unix user. Clients known by
 // their address alone are together in one group below it, so that many addresses count as one
@@ -59,8 +60,9 @@ struct Share {
   ShareGroup* parent;  // null: the root group
   double weight;
   int64_t finish = kLongAgo;
-  int64_t waiting_ns = 0;  // work that is admitted and not published
-  uint64_t jobs = 0;       // admitted and not ended
+  int64_t credit_left_ns = 0;  // of the last credit, as work
+  int64_t waiting_ns = 0;      // work that is admitted and not published
+  uint64_t jobs = 0;           // admitted and not ended
   uint64_t asked_ns = 0;
   bool is_active = false;
   bool is_recent = false;
@@ -101,7 +103,8 @@ class ShareGroup : public Share {
   void forget(Share& member);
 
   // The member is given a worker. `moves_time`: the group's virtual time moves up to the member's
-  // start, because no member within its share had a job.
+  // start, because no member within its share had a job. Else the virtual time moves on if the
+  // member uses its credit.
   void on_given(Share& member, int64_t work_ns, bool moves_time, uint64_t now_ns, double workers);
   // The member has used `more_ns` more than on_given() was told; negative: less.
   void on_corrected(Share& member, int64_t more_ns);

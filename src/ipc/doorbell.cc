@@ -31,9 +31,10 @@ bool WorkerBell::try_wake() {
   return true;
 }
 
-void MasterBell::ring(int event_fd) {
-  if (asleep_.load(std::memory_order_seq_cst) == 0) return;
-  if (asleep_.exchange(0, std::memory_order_seq_cst) == 0) return;
+void MasterBell::ring(int event_fd, bool is_urgent) {
+  const auto sleep = static_cast<Sleep>(word_.load(std::memory_order_seq_cst));
+  if (sleep == Sleep::kNone || (sleep == Sleep::kNapping && !is_urgent)) return;
+  if (word_.exchange(0, std::memory_order_seq_cst) == 0) return;
   const uint64_t one = 1;
   // The only failure is EAGAIN: the counter is full, so the bell was rung. If another worker has
   // cleared O_NONBLOCK, the write waits for the master to read; the master is awake then.

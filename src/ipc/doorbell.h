@@ -52,13 +52,19 @@ class WorkerBell {
 
 class MasterBell {
  public:
+  // What wakes the master.
+  enum class Sleep : uint32_t {
+    kNone = 0,      // it is awake
+    kSleeping = 1,  // any ring
+    kNapping = 2,   // an urgent ring; and the master wakes by itself soon
+  };
   // Master: calls these before and after it blocks in its event loop.
-  void announce_sleep() { asleep_.store(1, std::memory_order_seq_cst); }
-  void cancel_sleep() { asleep_.store(0, std::memory_order_seq_cst); }
+  void announce_sleep(Sleep sleep) { set(sleep); }
+  void cancel_sleep() { set(Sleep::kNone); }
 
-  // Worker: writes to `event_fd` if the master has announced its sleep and no worker has rung
-  // since.
-  void ring(int event_fd);
+  // Worker: writes to `event_fd` if the master has announced a sleep that such a ring ends, and no
+  // worker has rung since.
+  void ring(int event_fd, bool is_urgent);
 
   // Master: resets `event_fd`. Never waits, though the workers share this eventfd's open file
   // description: they can clear its O_NONBLOCK, and read it between the master's poll and its read.
@@ -66,7 +72,9 @@ class MasterBell {
   [[nodiscard]] static bool try_take_rings(int event_fd);
 
  private:
-  std::atomic<uint32_t> asleep_{0};
+  void set(Sleep sleep) { word_.store(static_cast<uint32_t>(sleep), std::memory_order_seq_cst); }
+
+  std::atomic<uint32_t> word_{0};
 };
 
 static_assert(sizeof(WorkerBell) == 4 && sizeof(MasterBell) == 4);

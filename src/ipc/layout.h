@@ -20,7 +20,7 @@
 
 namespace ringmaster::ipc {
 
-inline constexpr uint32_t kLayoutVersion = 8;
+inline constexpr uint32_t kLayoutVersion = 9;
 
 // The most views of a job: its params, and the output of each step but the last.
 inline constexpr size_t kViewsMax = 8;

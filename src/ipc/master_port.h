@@ -93,7 +93,7 @@ class MasterPort {
   WorkerState was_state(uint32_t worker) const { return worker_words_[worker].bell.was_state(); }
 
   // Call these around the event loop's wait. After announce_sleep(), check was_any_result() again.
-  void announce_sleep() { head_->master_bell.announce_sleep(); }
+  void announce_sleep(MasterBell::Sleep sleep) { head_->master_bell.announce_sleep(sleep); }
   void cancel_sleep() { head_->master_bell.cancel_sleep(); }
   bool was_any_result() const;
 

@@ -59,7 +59,7 @@ WorkerPort::WorkerPort(Region control, Region payload, Region results, const Geo
 
 void WorkerPort::announce_ready() {
   words_->bell.cancel_sleep();
-  head_->master_bell.ring(kEventFd);
+  head_->master_bell.ring(kEventFd, true);
 }
 
 Result<std::optional<WorkerPort::Job>> WorkerPort::try_next() {
@@ -120,6 +120,7 @@ void WorkerPort::wait(uint64_t timeout_ns) {
 }
 
 void WorkerPort::finish() {
+  if (in_hand_ > 1) head_->master_bell.ring(kEventFd, true);
   while (in_hand_ > 0)
     words_->running[--in_hand_].store(kFreeWord, std::memory_order_release);
 }
@@ -133,7 +134,7 @@ char* WorkerPort::reserve(size_t size) {
   for (;;) {
     if (char* room = writer_.try_reserve(size)) return room;
     // The ring is full until the master takes results. This is rare, so polling is enough.
-    head_->master_bell.ring(kEventFd);
+    head_->master_bell.ring(kEventFd, true);
     ::usleep(200);
   }
 }
@@ -141,7 +142,7 @@ char* WorkerPort::reserve(size_t size) {
 void WorkerPort::commit(Publication id, int32_t code, size_t size, uint64_t run_ns,
                         uint64_t cpu_ns) {
   writer_.commit(id, code, size, run_ns, cpu_ns);
-  head_->master_bell.ring(kEventFd);
+  head_->master_bell.ring(kEventFd, in_hand_ == 1);
 }
 
 }  // namespace ringmaster::ipc

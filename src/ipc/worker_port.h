@@ -51,7 +51,7 @@ class WorkerPort {
   size_t was_share() const;
   // Sleeps until a job may be ready, at most `timeout_ns`.
   void wait(uint64_t timeout_ns);
-  // Call when all jobs in hand are answered.
+  // Call when all jobs in hand are answered. Wakes the master if these were several.
   void finish();
 
   // The samples that the worker takes of its own stack.
@@ -62,8 +62,9 @@ class WorkerPort {
   // Room for a result in the ring. While the ring is full, waits for the master to take results.
   // Null: `size` is more than Geometry::result_bytes.
   char* reserve(size_t size);
-  // Publishes the reserved result, or an error's message, and wakes the master. `run_ns`: see
-  // RecordHeader. `cpu_ns`: the CPU time; 0: not measured.
+  // Publishes the reserved result, or an error's message, and wakes the master; with several jobs
+  // in hand, not a master that naps. `run_ns`: see RecordHeader. `cpu_ns`: the CPU time; 0: not
+  // measured.
   void commit(Publication id, int32_t code, size_t size, uint64_t run_ns, uint64_t cpu_ns = 0);
 
  private:

@@ -117,7 +117,7 @@ class Floor {
     std::vector<Answer> answers = drain();
     pollfd polled{port.event_fd(), POLLIN, 0};
     while (answers.size() < count) {
-      port.announce_sleep();
+      port.announce_sleep(MasterBell::Sleep::kSleeping);
       const bool is_late = !port.was_any_result() && ::poll(&polled, 1, kForeverNs / kNsPerMs) == 0;
       port.cancel_sleep();
       port.take_rings();

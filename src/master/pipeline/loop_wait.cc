@@ -8,6 +8,9 @@ namespace {
 // How long a job may stay unclaimed while a worker sleeps.
 constexpr uint64_t kUntakenMs = 1;
 
+// How long a batch's results may stay untaken while its worker has more of them to come.
+constexpr uint64_t kNapMs = 1;
+
 }  // namespace
 
 void LoopWaits::take_results() {
@@ -32,7 +35,8 @@ void LoopWaits::end() {
 LoopWait::LoopWait(uv_loop_t* loop, LoopWaits& waits, RunStage& run_stage)
     : waits_(waits),
       run_stage_(run_stage),
-      one_more_(make_handle<uv_timer_t>(loop, this, uv_timer_init)) {
+      one_more_(make_handle<uv_timer_t>(loop, this, uv_timer_init)),
+      nap_(make_handle<uv_timer_t>(loop, this, uv_timer_init)) {
   waits_.waits_.push_back(this);
 }
 
@@ -51,8 +55,17 @@ bool LoopWait::try_begin() {
   run_stage_.wake_workers();
   wake_one_more_soon();
   if (!run_stage_.has_results() && spin_.try_begin(run_stage_.work_ns())) spin();
-  run_stage_.announce_sleep();
+  run_stage_.announce_sleep(naps() ? ipc::MasterBell::Sleep::kNapping
+                                   : ipc::MasterBell::Sleep::kSleeping);
   return !run_stage_.has_results();
+}
+
+bool LoopWait::naps() {
+  if (run_stage_.had_batch_results()) {
+    const auto look_again = [](uv_timer_t*) {};  // the loop takes results before each wait
+    uv_timer_start(nap_.get(), look_again, kNapMs, 0);
+  }
+  return uv_is_active(reinterpret_cast<uv_handle_t*>(nap_.get())) != 0;
 }
 
 void LoopWait::wake_one_more_soon() {

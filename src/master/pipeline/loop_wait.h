@@ -1,5 +1,8 @@
 // LoopWait: the work of a run stage around each wait of the event loop: it takes results, wakes
-// workers, spins for a short job's result, and asks to be woken for the next result.
+// workers, spins for a short job's result, and asks to be woken for the next result. While the
+// results of a batch come, it naps instead: it asks to be woken at the end of the batch only, and
+// by itself looks again after a millisecond. A worker that woke the master for each result would
+// make a system call for each.
 //
 // Processes: the master only.
 // Death:     if a process dies before it rings a bell, a job waits for kUntakenMs, and a result
@@ -47,6 +50,8 @@ class LoopWait {
 
   void take_results();
   bool try_begin();
+  // Whether the results of a batch are coming. Then a timer ends the next wait.
+  bool naps();
   void wake_one_more_soon();
   void spin();
 
@@ -54,6 +59,7 @@ class LoopWait {
   RunStage& run_stage_;
   Spin spin_;
   UvHandle<uv_timer_t> one_more_;
+  UvHandle<uv_timer_t> nap_;
 };
 
 }  // namespace ringmaster::master

@@ -170,6 +170,7 @@ bool RunStage::on_record(uint32_t worker, const ipc::ResultReader::Record& recor
   LastResult& last = last_results_[worker];
   const uint64_t count = last.turn == turn_ ? last.count + 1 : 1;
   last = {now, record.id, job->ticket.request, job->method, turn_, count};
+  if (run_step(*job).batch > 1) batch_turn_ = turn_;
   if (record.was_run()) job->has_begun = true;
   // Time counts also if no handler was called: to check large params may take long.
   if (const std::optional<uint64_t> used_ns = record.used_ns()) {

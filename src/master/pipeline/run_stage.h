@@ -78,10 +78,12 @@ class RunStage {
   // Ends workers that still hold jobs that they had answered before the last call, and workers that
   // have a job in hand whose method's deadline is over.
   void audit();
+  // Whether a result has come in this turn that may have been one of a batch.
+  bool had_batch_results() const { return batch_turn_ == turn_; }
   bool has_results() const { return port_ != nullptr && !is_damaged_ && port_->was_any_result(); }
   // Around the event loop's wait: call has_results() once more after announce_sleep().
-  void announce_sleep() {
-    if (port_ != nullptr) port_->announce_sleep();
+  void announce_sleep(ipc::MasterBell::Sleep sleep) {
+    if (port_ != nullptr) port_->announce_sleep(sleep);
   }
   void cancel_sleep() {
     if (port_ != nullptr) port_->cancel_sleep();
@@ -187,6 +189,7 @@ class RunStage {
   };
   std::vector<LastResult> last_results_;  // by worker slot
   uint64_t turn_ = 1;
+  uint64_t batch_turn_ = 0;     // the last turn with a result of a handler that takes batches
   uint64_t results_ = 0;        // of all workers so far
   uint64_t results_seen_ = 0;   // at the last end_abandoned()
   bool did_jobs_wait_ = false;  // at the last end_abandoned(), too

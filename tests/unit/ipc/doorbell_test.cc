@@ -51,7 +51,7 @@ int answer_jobs(TwoBells& floor, uint32_t count) {
       ring.release(claim->entry);
       if (floor.writer.try_reserve(0) == nullptr) return 1;
       floor.writer.commit(claim->id, 0, 0, 0);
-      floor.master_bell.ring(floor.event.get());
+      floor.master_bell.ring(floor.event.get(), true);
       ++answered;
       continue;
     }
@@ -75,7 +75,7 @@ int give_jobs(TwoBells& floor, uint32_t count) {
     if (!ring.try_publish({job, job})) return 1;
     floor.worker_bell.try_wake();
     while (floor.reader.was_empty()) {
-      floor.master_bell.announce_sleep();
+      floor.master_bell.announce_sleep(MasterBell::Sleep::kSleeping);
       if (floor.reader.was_empty() && ::poll(&polled, 1, kNeverNs / kNsPerMs) == 0) return 1;
       floor.master_bell.cancel_sleep();
       read_count(floor.event);
@@ -126,24 +126,36 @@ TEST_CASE("doorbell: a sleep that nobody ends is over after its time") {
 TEST_CASE("doorbell: a master is rung only while it sleeps, and once") {
   MasterBell bell;
   const Fd event = make_event();
-  bell.ring(event.get());
+  for (const bool is_urgent : {false, true}) {
+    bell.ring(event.get(), is_urgent);
+    CHECK(read_count(event) == 0);
+    bell.announce_sleep(MasterBell::Sleep::kSleeping);
+    bell.ring(event.get(), is_urgent);
+    bell.ring(event.get(), is_urgent);
+    CHECK(read_count(event) == 1);
+    bell.announce_sleep(MasterBell::Sleep::kSleeping);
+    bell.cancel_sleep();
+    bell.ring(event.get(), is_urgent);
+    CHECK(read_count(event) == 0);
+  }
+}
+
+TEST_CASE("doorbell: only an urgent ring ends a nap") {
+  MasterBell bell;
+  const Fd event = make_event();
+  bell.announce_sleep(MasterBell::Sleep::kNapping);
+  bell.ring(event.get(), false);
   CHECK(read_count(event) == 0);
-  bell.announce_sleep();
-  bell.ring(event.get());
-  bell.ring(event.get());
+  bell.ring(event.get(), true);
   CHECK(read_count(event) == 1);
-  bell.announce_sleep();
-  bell.cancel_sleep();
-  bell.ring(event.get());
-  CHECK(read_count(event) == 0);
 }
 
 TEST_CASE("doorbell: the master's read never waits, whatever a worker does to the event's flags") {
   const Fd event = make_event();
   MasterBell bell;
-  bell.announce_sleep();
+  bell.announce_sleep(MasterBell::Sleep::kSleeping);
   test::Child worker([&] {
-    bell.ring(event.get());
+    bell.ring(event.get(), true);
     return ::fcntl(event.get(), F_SETFL, 0);
   });
   REQUIRE(worker.exit_code() == 0);

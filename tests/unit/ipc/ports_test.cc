@@ -121,7 +121,7 @@ TEST_CASE(
 TEST_CASE("ports: a worker that becomes ready rings the bell of a sleeping master") {
   Floor floor;
   CHECK(floor.port.was_state(0) == WorkerState::kAbsent);
-  floor.port.announce_sleep();
+  floor.port.announce_sleep(MasterBell::Sleep::kSleeping);
   test::Child worker = floor.fork_worker(0, [](WorkerPort& port) {
     port.announce_ready();
     return ::raise(SIGSTOP);
@@ -134,6 +134,32 @@ TEST_CASE("ports: a worker that becomes ready rings the bell of a sleeping maste
   worker.kill();
   CHECK(floor.port.take_over(0).empty());
   CHECK(floor.port.was_state(0) == WorkerState::kAbsent);
+}
+
+TEST_CASE("ports: the end of a batch, and no result before it, wakes a master that naps") {
+  Floor floor(1);
+  for (uint32_t job = 0; job < 3; ++job)
+    floor.publish({job, 0}, "x");
+  floor.port.announce_sleep(MasterBell::Sleep::kNapping);
+  test::Child worker = floor.fork_worker(0, [](WorkerPort& port) {
+    std::vector<WorkerPort::Job> jobs = {*port.try_next().value()};
+    while (const std::optional<WorkerPort::Job> next = port.try_next_like(jobs.front()))
+      jobs.push_back(*next);
+    for (const WorkerPort::Job& job : jobs) {
+      if (port.reserve(0) == nullptr) return 1;
+      port.commit(job.id, 0, 0, 0);
+    }
+    ::raise(SIGSTOP);
+    port.finish();
+    return 0;
+  });
+  REQUIRE(worker.was_stopped());
+  pollfd polled{floor.port.event_fd(), POLLIN, 0};
+  CHECK(::poll(&polled, 1, 0) == 0);
+  ::kill(worker.pid(), SIGCONT);
+  CHECK(::poll(&polled, 1, kForeverNs / kNsPerMs) == 1);
+  CHECK(floor.drain().size() == 3);
+  CHECK(worker.exit_code() == 0);
 }
 
 TEST_CASE("ports: the workers busy last are woken first, and no more than asked for") {

@@ -75,7 +75,7 @@ class TwoSteps {
       core_.stage().wake_workers();
       pollfd polled{core_.port->event_fd(), POLLIN, 0};
       while (warm->answers() == 0) {
-        core_.port->announce_sleep();
+        core_.port->announce_sleep(ipc::MasterBell::Sleep::kSleeping);
         constexpr int kDeadlineMs = test::kDeadlineS * 1000;
         REQUIRE((core_.port->was_any_result() || ::poll(&polled, 1, kDeadlineMs) > 0));
         core_.port->cancel_sleep();
@@ -93,7 +93,7 @@ class TwoSteps {
       // The master announces its sleep, so that ringing its bell is part of the way. Not before the
       // worker's stop: the ring for the first job may come after that job's result was taken, and
       // would use up the announcement.
-      core_.port->announce_sleep();
+      core_.port->announce_sleep(ipc::MasterBell::Sleep::kSleeping);
     };
     return {fork, warm_up, prepare};
   }

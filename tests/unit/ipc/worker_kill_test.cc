@@ -27,7 +27,7 @@ test::Traced trace(Floor& floor, const std::vector<Publication>& jobs) {
     // The master announces its sleep, so that ringing its bell is part of the way. Not before the
     // worker's stop: the ring for the first job may come after that job's result was taken, and
     // would use up the announcement.
-    floor.port.announce_sleep();
+    floor.port.announce_sleep(MasterBell::Sleep::kSleeping);
     for (const Publication id : jobs)
       floor.publish(id, "ok!");
   };

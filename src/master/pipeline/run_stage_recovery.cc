@@ -36,7 +36,7 @@ void RunStage::audit_words() {
   take_results(kAllBytes);
   if (is_damaged_) return;
   for (const ipc::Publication id : with_workers_) {
-    if (is_published(id) && !is_named[id.job]) {
+    if (!is_named[id.job] && is_published(id)) {
       return on_damaged({ExitCode::kInternal, fmt::format("no word names job {}", id.job)});
     }
   }

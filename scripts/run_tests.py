@@ -8,8 +8,9 @@ The last line is "N passed, N failed, N skipped". Besides a failed test, these c
 suite that crashes, cannot be run, has no tests or is not done in N seconds, and every process that
 a suite leaves behind.
 
-The unit tests and the two halves of the end-to-end tests run at once, then the end-to-end tests
-that are marked "alone" (see tests/e2e/support/share.py). pytest's results are in OUT/test-results.
+Three suites run at once: the unit tests and two runs that share the end-to-end tests (see
+tests/e2e/support/share.py). A third such run follows the unit tests. At last come the end-to-end
+tests that are marked "alone". pytest's results are in OUT/test-results.
 """
 
 import argparse
@@ -191,25 +192,30 @@ class E2eRun:
             counts.fail(f"{self.suite.name} did not run: exit status {status}")
 
 
-def begin_e2e(names: list[str], marked: str, results: Path, selection: Selection) -> list[E2eRun]:
-    if not selection.files:
-        return []
+def empty_share(results: Path) -> Path:
+    """A folder for the claims of runs that share the files."""
     share = results / "share"
     shutil.rmtree(share, ignore_errors=True)
     share.mkdir()
-    return [E2eRun(name, results, share, marked, selection) for name in names]
+    return share
 
 
 def run_tests(results: Path, selection: Selection, counts: Counts) -> None:
     has_unit_tests = selection.is_all or selection.cases
     unit_tests = UnitRun(results, selection) if has_unit_tests else None
-    halves = begin_e2e(["e2e-1", "e2e-2"], "not alone", results, selection)
+    share = empty_share(results)
+
+    def begin(name: str, marked: str = "not alone") -> list[E2eRun]:
+        return [E2eRun(name, results, share, marked, selection)] if selection.files else []
+
+    runs = begin("e2e-1") + begin("e2e-2")
     if unit_tests:
         unit_tests.add_to(counts)
     before = counts.total()
-    for half in halves:
-        half.add_to(counts)
-    for run in begin_e2e(["e2e-alone"], "alone", results, selection):
+    for run in runs + begin("e2e-3"):
+        run.add_to(counts)
+    share = empty_share(results)
+    for run in begin("e2e-alone", "alone"):
         run.add_to(counts)
     if selection.files and counts.total() == before:
         counts.fail("no end-to-end tests found")

@@ -22,21 +22,21 @@ is compared with that at 80 % of capacity."""
 TARGETED = (2, 10)
 USUAL = 0.8  # a load that the workers can do
 SHARE_MAX = 1.1  # of the capacity: chance may add a tenth
-AT_ONCE = 12 * WORKERS  # enough to keep the workers busy
+AT_ONCE = 12  # for each worker: enough to keep it busy
 LEAD_S = 2  # queues have their full length by then: requests that fill them are no goodput
 
 
 def capacity(context: Context, system: Contender, method: str = "fetch_burn",
-             **options: Any) -> float:
-    made = context.load(system, method, BURN, seconds=context.pick(3, 6), concurrency=AT_ONCE,
-                        connections=4, **options)
+             workers: int = WORKERS, **options: Any) -> float:
+    made = context.load(system, method, BURN, seconds=context.pick(3, 6),
+                        concurrency=AT_ONCE * workers, connections=4, **options)
     return made["results_per_s"]
 
 
 def measure(context: Context, system: Contender, times: float, method: str = "fetch_burn",
-            **options: Any) -> dict[str, Any]:
+            workers: int = WORKERS, **options: Any) -> dict[str, Any]:
     seconds = context.pick(4, 8) if method == "fetch_burn" else context.pick(10, 40)
-    made = context.load(system, method, BURN, rate=round(times * HARD_LIMIT, 2),
+    made = context.load(system, method, BURN, rate=round(times * workers * 1000 / CPU_MS, 2),
                         seconds=seconds, connections=4, in_time_ms=TIMEOUT_MS, drain_s=1,
                         warm_up_s=0, lead_s=LEAD_S, **options)
     refused = made["errors"].get("-32009", 0)

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "cli/huge_pages.h"
 #include "ipc/worker_port.h"
 #include "master/pipeline/dispatcher.h"
 #include "measure.h"
@@ -186,7 +187,8 @@ class Server {
 }  // namespace
 }  // namespace ringmaster::master
 
-int main() {
+int main(int, char** argv) {
+  ringmaster::cli::use_huge_pages(argv);  // as the server does
   using ringmaster::master::Server;
   using ringmaster::master::Shape;
   const char* separator = "";

@@ -13,13 +13,13 @@ JobTimers::JobTimers(uv_loop_t* loop, std::function<void(Job&)> on_due)
     : on_due_(std::move(on_due)), timer_(make_handle<uv_timer_t>(loop, this, uv_timer_init)) {}
 
 JobTimers::ByDeadline::iterator JobTimers::find_or_add(uint64_t due_ms) {
-  auto found = by_deadline_.end();
-  if (!by_deadline_.empty() && std::prev(found)->first == due_ms) return std::prev(found);
-  found = by_deadline_.find(due_ms);
-  if (found != by_deadline_.end()) return found;
-  if (unused_.empty()) return by_deadline_.try_emplace(due_ms).first;
+  auto next = by_deadline_.end();
+  if (!by_deadline_.empty() && std::prev(next)->first == due_ms) return std::prev(next);
+  next = by_deadline_.lower_bound(due_ms);
+  if (next != by_deadline_.end() && next->first == due_ms) return next;
+  if (unused_.empty()) return by_deadline_.try_emplace(next, due_ms);
   unused_.key() = due_ms;
-  return by_deadline_.insert(std::move(unused_)).position;
+  return by_deadline_.insert(next, std::move(unused_));
 }
 
 void JobTimers::start(Job& job, uint64_t due_ns) {

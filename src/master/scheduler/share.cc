@@ -37,6 +37,7 @@ void ShareGroup::on_idle(Share& member) {
 
 void ShareGroup::forget(Share& member) {
   if (member.is_recent) recent_.erase(member.recent);
+  if (last_mover_ == &member) last_mover_ = nullptr;
   set_active(member, false);
 }
 
@@ -49,6 +50,7 @@ void ShareGroup::on_given(Share& member, int64_t work_ns, bool moves_time, uint6
   member.credit_left_ns -= on_credit_ns;
   if (moves_time) {
     virtual_ns_ = std::max(virtual_ns_, began);
+    last_mover_ = &member;
   } else {
     const double weights = std::max(active_weight_, member.weight);
     virtual_ns_ += rounded(static_cast<double>(on_credit_ns) / weights);
@@ -61,6 +63,7 @@ void ShareGroup::on_given(Share& member, int64_t work_ns, bool moves_time, uint6
 
 void ShareGroup::on_corrected(Share& member, int64_t more_ns) {
   member.finish += member.cost_ns(more_ns);
+  if (more_ns < 0 && last_mover_ == &member) virtual_ns_ += member.cost_ns(more_ns);
   finish_max_ = std::max(finish_max_, member.finish);
 }
 

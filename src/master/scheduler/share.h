@@ -1,8 +1,8 @@
 // Share: a weighted claim to the workers' time, of a client or of a group of clients.
 //
 // A share's `finish` tag grows by the time that the share had a worker, divided by its weight. A
-// group's virtual time never decreases. A share that would start no later than its group's virtual
-// time is within its share ("eligible"); one that starts later is beyond it.
+// share that would start no later than its group's virtual time is within its share ("eligible");
+// one that starts later is beyond it. The virtual time moves on, except for on_corrected().
 // A share that got less time than its weight allows may start before its group's virtual time, but
 // only by a small credit, however much less it got. While it uses its credit, the virtual time
 // moves on. So a share beyond its claim gets its turn even if shares with new credits keep coming.
@@ -106,21 +106,30 @@ class ShareGroup : public Share {
   // start, because no member within its share had a job. Else the virtual time moves on if the
   // member uses its credit.
   void on_given(Share& member, int64_t work_ns, bool moves_time, uint64_t now_ns, double workers);
-  // The member has used `more_ns` more than on_given() was told; negative: less.
+  // The member has used `more_ns` more than on_given() was told; negative: less. If the virtual
+  // time last moved up to this member's start, it moves back with it. Otherwise a member beyond its
+  // share would be within it whenever it was charged too much.
   void on_corrected(Share& member, int64_t more_ns);
   // Tags grow for as long as there is work. At this value all tags begin anew, and the time that
   // clients have had beyond their shares is forgotten.
   static constexpr int64_t kTagMax = int64_t{1} << 61;
   bool has_large_tags() const { return virtual_ns_ > kTagMax || finish_max_ > kTagMax; }
-  void begin_anew() { virtual_ns_ = finish_max_ = 0; }
+  void begin_anew() {
+    virtual_ns_ = finish_max_ = 0;
+    last_mover_ = nullptr;
+  }
   // There are no jobs at all: the time that members have had beyond their shares is forgotten.
-  void settle() { virtual_ns_ = std::max(virtual_ns_, finish_max_ + credit_ns_); }
+  void settle() {
+    virtual_ns_ = std::max(virtual_ns_, finish_max_ + credit_ns_);
+    last_mover_ = nullptr;
+  }
 
  private:
   void set_active(Share& member, bool becomes_active);
 
   int64_t virtual_ns_ = 0;
   int64_t finish_max_ = 0;
+  const Share* last_mover_ = nullptr;  // the virtual time last moved up to its start
   int64_t credit_ns_ = static_cast<int64_t>(kCreditNs);
   double active_weight_ = 0;
   uint64_t active_ = 0;

@@ -47,6 +47,7 @@ class WorkerPort {
   [[nodiscard]] Result<std::optional<Job>> try_next();
   // Like try_next(), but takes only a job with the handler of `first`, which fits into its batch.
   std::optional<Job> try_next_like(const Job& first);
+  bool was_any_ready() const { return ring_.was_ready().has_value(); }
   // The number of unclaimed jobs divided by the number of workers that are up, rounded down.
   size_t was_share() const;
   // Sleeps until a job may be ready, at most `timeout_ns`.

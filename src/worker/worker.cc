@@ -25,22 +25,32 @@ namespace {
 // A lost wake-up costs no more than this.
 constexpr uint64_t kTickNs = 100 * kNsPerMs;
 
+// How long a worker waits for the rest of a batch that the master is just publishing.
+constexpr uint64_t kPublishingNs = 200'000;
+
 volatile std::sig_atomic_t stop_requested = 0;
 
 // Takes one job, and more for its batch.
 Status take_jobs(ipc::WorkerPort& port, std::vector<ipc::WorkerPort::Job>& jobs) {
   jobs.clear();
-  const Result<std::optional<ipc::WorkerPort::Job>> next = port.try_next();
-  if (!next) return tl::unexpected(next.error());
-  std::optional<ipc::WorkerPort::Job> job = *next;
-  if (!job) return {};
-  const size_t batch = job->header->batch;
-  const size_t together = job->header->taken_together;
+  const Result<std::optional<ipc::WorkerPort::Job>> first = port.try_next();
+  if (!first) return tl::unexpected(first.error());
+  if (!*first) return {};
+  jobs.push_back(**first);
+  const ipc::JobHeader& header = *jobs.front().header;
+  const size_t batch = header.batch;
+  const size_t together = header.taken_together;
   const size_t most = together > 0 ? together : 1 + port.was_share();
   const size_t wanted = batch == 1 ? 1 : std::min(batch, most);
-  jobs.push_back(*job);
-  while (jobs.size() < wanted && (job = port.try_next_like(jobs.front())))
-    jobs.push_back(*job);
+  const uint64_t end_ns = together > 1 ? now_ns() + kPublishingNs : 0;
+  while (jobs.size() < wanted) {
+    const bool was_any_ready = port.was_any_ready();
+    if (const auto next = port.try_next_like(jobs.front())) {
+      jobs.push_back(*next);
+    } else if (was_any_ready || now_ns() >= end_ns) {
+      break;
+    }
+  }
   return {};
 }
 

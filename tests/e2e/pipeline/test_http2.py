@@ -53,6 +53,17 @@ def asking(server, tmp_path):
         yield start
 
 
+def results(answers: dict, numbers: range) -> list:
+    """The results of the requests with these numbers, or the errors in their place."""
+    return [answers[number].get("result", answers[number]) for number in numbers]
+
+
+def shares(behind: Collector, count: int) -> list[int]:
+    """How many of the last `count` requests came by each connection, in ascending order."""
+    numbers = [one.headers["x-connection"] for one in behind.received[-count:]]
+    return sorted(Counter(numbers).values())
+
+
 def protocols(behind: Collector) -> set[str]:
     return {one.headers["x-protocol"] for one in behind.received}
 
@@ -74,16 +85,30 @@ def test_the_version_that_is_spoken(asking, http2, tls, http, spoken):
 @pytest.mark.parametrize("http", ["auto", "2"])
 def test_fetches_at_once_share_two_connections(asking, http):
     """The upstream answers no fetch before all have come."""
-    running, nginx, behind = asking(http=http, connections=2)
+    running, _, behind = asking(http=http, connections=2, timeout_ms=60_000)
     with running.connect() as client:
         if http == "auto":
             assert client.call("m", {"n": 0}) == {"n": 0}  # tells the version
         behind.hold(150)
         client.send(b"".join(fetch(number) for number in range(150)))
         answers = client.answers(150)
-    assert all(answers[number]["result"] == {"n": number} for number in range(150))
-    by_connection = nginx.connections()[-150:]
-    assert sorted(map(by_connection.count, set(by_connection))) == [75, 75]
+    assert results(answers, range(150)) == [{"n": number} for number in range(150)]
+    assert shares(behind, 150) == [75, 75]
+
+
+def test_fetches_wait_for_the_handshake_of_their_connection(asking):
+    """The handshake of the second connection ends after all fetches of the first have come."""
+    running, relay, behind = asking(relayed=True, connections=2)
+    with running.connect() as client:
+        assert client.call("m", {"n": 0}) == {"n": 0}
+        behind.hold(40)
+        relay.hold()
+        client.send(b"".join(fetch(number) for number in range(40)))
+        behind.wait_for(1 + 20)
+        relay.release()
+        answers = client.answers(40)
+    assert results(answers, range(40)) == [{"n": number} for number in range(40)]
+    assert shares(behind, 40) == [20, 20]
 
 
 def test_a_fetch_beyond_the_streams_of_all_connections_waits(asking):

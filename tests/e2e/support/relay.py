@@ -1,5 +1,5 @@
-"""Relay: copies the bytes between clients and a server of this machine, and can reset the clients'
-connections.
+"""Relay: copies the bytes between clients and a server of this machine. It can reset the clients'
+connections, and let new ones wait.
 
     with Relay(server_port) as relay:
         ... relay.port ...
@@ -20,6 +20,8 @@ class Relay:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self._clients: list[socket.socket] = []
+        self._is_released = threading.Event()
+        self.release()
         self._threads = [threading.Thread(target=self._accept)]
 
     def __enter__(self):
@@ -30,6 +32,7 @@ class Relay:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._threads[0].join()
         self._listener.close()
+        self.release()
         self.reset()
         for thread in self._threads:
             thread.join()
@@ -41,6 +44,13 @@ class Relay:
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
                 client.shutdown(socket.SHUT_RD)  # its thread closes it
 
+    def hold(self):
+        """From now on nothing is copied for new clients, until release()."""
+        self._is_released.clear()
+
+    def release(self):
+        self._is_released.set()
+
     def _accept(self):
         with contextlib.suppress(OSError):  # the listener is shut down
             while True:
@@ -49,6 +59,7 @@ class Relay:
                 self._threads[-1].start()
 
     def _copy(self, client: socket.socket):
+        self._is_released.wait()
         with client, socket.create_connection(("127.0.0.1", self._to_port)) as server:
             other = {client: server, server: client}
             with contextlib.suppress(ConnectionError):

@@ -44,7 +44,8 @@ class Outcome:
             f"| {self.done} | {tally.sent:,} requests, {tally.answered:,} answered rightly{errors};"
             f" lost {tally.lost}, answered twice {tally.twice}, wrongly {tally.wrong}."
             f" {self.figures}. The master before and after: {mib(before.master_bytes)} and"
-            f" {mib(after.master_bytes)} MiB, {before.descriptors} and {after.descriptors}"
+            f" {mib(after.master_bytes)} MiB, without free memory {mib(before.used_bytes)} and"
+            f" {mib(after.used_bytes)} MiB, {before.descriptors} and {after.descriptors}"
             f" descriptors, {self.speed_before:,} and {self.speed_after:,} echoes a CPU"
             " second | `make soak` |"
         )

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,7 +11,7 @@ import vitals
 from client import Client, request
 from event_log import Event, EventLog
 from load import Kind, Load, burn, burn_long, echo, features, interests
-from proc import children, cpu_ns, parent
+from proc import children, cpu_ns, parent, private_bytes
 from server import MEASURED, Launcher
 
 MODEL = Path(__file__).resolve().parents[2] / "conf/models/interests.ubj"
@@ -116,7 +117,18 @@ class Target:
     def vitals(self) -> vitals.Vitals:
         port = int(self.address.rpartition(":")[2])
         local = self.local.removeprefix("unix:")
-        return vitals.measure(self.pid, WORKERS, (port, local), self._upstream_ports)
+        found = vitals.measure(self.pid, WORKERS, (port, local), self._upstream_ports)
+        return replace(found, used_bytes=self._used_bytes())
+
+    def _used_bytes(self) -> int:
+        """The master's own memory after a reload. When a deployment has ended, the master gives all
+        free memory back to the system."""
+        mark = self.log.mark()
+        self.reload()
+        self.log.wait_for("deployment_ended", after=mark)
+        with Client(self.address) as client:
+            client.call("echo", {})  # answered after the memory was given back
+        return private_bytes(self.pid)
 
     def measure_speed(self) -> int:
         """Echoes that the master serves per second of its own CPU time, the best of some tries, so

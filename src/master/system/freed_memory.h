@@ -4,8 +4,8 @@
 // Why:    a new page costs a page fault: 0.3 us on a bare machine, 25 us on some virtual ones. An
 //         echo of 1 MiB had 174 of them.
 // Memory: at most kKeptBytes of free memory lie at the heap's end. If about as many bytes are in
-//         use as a second before, all free memory is given back: that of the heap's end in steps
-//         of some MiB, one in a turn of the loop.
+//         use as a second before, and 8 MiB or more are free, all free memory is given back: that
+//         of the heap's end in steps of some MiB, one in a turn of the loop.
 // Limits: the free blocks between blocks in use are given back in one turn, since glibc has no call
 //         for a part of them. On a virtual machine 200 MB of them took 0.08 s in blocks of 512 KiB,
 //         and 0.9 to 1.7 s in blocks of 8 to 64 KiB.

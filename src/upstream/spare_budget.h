@@ -17,7 +17,8 @@ class SpareBudget {
   SpareBudget(double part, double first) : part_(part), tokens_(first) {}
 
   void on_fetch() { tokens_ = std::min(tokens_ + part_, kTokensMax); }
-  bool has_token() const { return tokens_ >= 1; }
+  // Twenty times 0.05 must be a token, though the sum of doubles may be a little less.
+  bool has_token() const { return tokens_ >= 1 - 1e-9; }
   bool try_take() {
     if (!has_token()) return false;
     tokens_ -= 1;

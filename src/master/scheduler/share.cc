@@ -44,7 +44,7 @@ void ShareGroup::forget(Share& member) {
 void ShareGroup::on_given(Share& member, int64_t work_ns, bool moves_time, uint64_t now_ns,
                           double workers) {
   const int64_t began = start(member);
-  if (began > member.finish)
+  if (virtual_ns_ - credit_ns_ >= member.finish)
     member.credit_left_ns = rounded(static_cast<double>(credit_ns_) * member.weight);
   const int64_t on_credit_ns = std::min(work_ns, member.credit_left_ns);
   member.credit_left_ns -= on_credit_ns;

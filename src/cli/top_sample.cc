@@ -114,7 +114,7 @@ std::optional<Sample> parse_sample(std::string_view page) {
   parse_workers(document, sample);
   for_each_element(member(document, "clients"), [&](const Value& one) {
     sample.clients.push_back({text(member(one, "name")), number(one, "used"), number(one, "weight"),
-                              count(one, "in_flight")});
+                              count(one, "in_flight"), count(one, "ok"), count(one, "refused")});
   });
   parse_upstreams(member(document, "upstreams"), sample);
   return sample;

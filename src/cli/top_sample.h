@@ -54,6 +54,8 @@ struct ClientSample {
   double used = 0;
   double weight = 1;
   uint64_t in_flight = 0;
+  uint64_t ok = 0;       // requests with a result
+  uint64_t refused = 0;  // requests that were refused
 };
 
 struct FetchSample {  // of an upstream, by all methods

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <functional>
 #include <numeric>
 #include <optional>
 
@@ -56,6 +57,7 @@ class Difference {
 
  private:
   static const Sample kNothing;
+  static const ClientSample kNoClient;
 
   double rate(uint64_t count) const { return static_cast<double>(count) / seconds_; }
   std::string quantile(const Counts& counts, double quantile) const;
@@ -69,6 +71,7 @@ class Difference {
 };
 
 const Sample Difference::kNothing;
+const ClientSample Difference::kNoClient;
 
 std::string Difference::head() const {
   return fmt::format("ringmaster {}  up {}  {}{}  in flight {}  queued {}  rates: {}", now_.pid,
@@ -184,16 +187,44 @@ Table Difference::upstreams() const {
   return table;
 }
 
+// First the clients that use most of the workers' time, or get most of the refusals.
 Table Difference::clients() const {
-  std::vector<ClientSample> clients = now_.clients;
-  std::stable_sort(clients.begin(), clients.end(),
-                   [](const auto& one, const auto& other) { return one.used > other.used; });
-  Table table{
-      {fmt::format("{:<40} {:>7} {:>7} {:>9}", "CLIENT", "TIME%", "WEIGHT", "IN-FLIGHT"), true},
-      {}};
-  for (const ClientSample& client : clients) {
-    table.rows.push_back(fmt::format("{:<40} {:>7.1f} {:>7.1f} {:>9}", client.name,
-                                     100 * client.used, client.weight, client.in_flight));
+  struct Row {
+    const ClientSample* now;
+    std::optional<uint64_t> ok;  // empty, as `refused`: the server did not list the client before
+    std::optional<uint64_t> refused;
+    double part = 0;
+  };
+  std::vector<Row> rows;
+  double all_used = 0, all_refused = 0;
+  for (const ClientSample& now : now_.clients) {
+    const auto before = std::ranges::find(before_.clients, now.name, &ClientSample::name);
+    Row& row = rows.emplace_back(Row{&now, {}, {}});
+    if (is_since_start_ || before != before_.clients.end()) {
+      const ClientSample& former = is_since_start_ ? kNoClient : *before;
+      row.ok = more(now.ok, former.ok);
+      row.refused = more(now.refused, former.refused);
+    }
+    all_used += now.used;
+    all_refused += static_cast<double>(row.refused.value_or(0));
+  }
+  for (Row& row : rows) {
+    const auto refused = static_cast<double>(row.refused.value_or(0));
+    row.part = std::max(all_used > 0 ? row.now->used / all_used : 0,
+                        all_refused > 0 ? refused / all_refused : 0);
+  }
+  std::ranges::stable_sort(rows, std::greater(), &Row::part);
+  Table table{{fmt::format("{:<32} {:>7} {:>7} {:>8} {:>9} {:>9}", "CLIENT", "TIME%", "WEIGHT",
+                           "OK/S", "REFUSED/S", "IN-FLIGHT"),
+               true},
+              {}};
+  const auto text = [this](std::optional<uint64_t> count) {
+    return count ? fmt::format("{:.1f}", rate(*count)) : "-";
+  };
+  for (const Row& row : rows) {
+    table.rows.push_back(fmt::format("{:<32.32} {:>7.1f} {:>7.1f} {:>8} {:>9} {:>9}", row.now->name,
+                                     100 * row.now->used, row.now->weight, text(row.ok),
+                                     text(row.refused), row.now->in_flight));
   }
   return table;
 }

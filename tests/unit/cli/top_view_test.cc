@@ -26,8 +26,9 @@ std::string page(uint64_t at_s, uint64_t ok, uint64_t failed, double busy_s,
          "age_s":10,"busy_s":)" +
          std::to_string(busy_s) + R"(,"jobs":)" + n +
          R"(,"private_bytes":3145728,"last_progress_ms":20,"ends":1}],"worker_ends":{"SIGSEGV":1},
-         "clients":[{"name":"small","used":0.1,"weight":1,"in_flight":1},
-         {"name":"large","used":0.75,"weight":2,"in_flight":2}],
+         "clients":[{"name":"small","used":0.1,"weight":1,"in_flight":1,"ok":20,"refused":0},
+         {"name":"large","used":0.75,"weight":2,"in_flight":2,"ok":)" +
+         n + R"(,"refused":)" + std::to_string(failed) + R"(}],
          "upstreams":[{"name":"users","in_flight":4,"waiting":5,"connections":8}])" +
          more + "}";
 }
@@ -100,6 +101,47 @@ TEST_CASE("top: the client that uses most is first") {
     if (lines[i].text.starts_with("small")) small = i;
   }
   CHECK(large + 1 == small);
+}
+
+TEST_CASE("top: the requests and the refusals of each client are those between the samples") {
+  const Sample before = sample(page(100, 1000, 10, 50)), now = sample(page(102, 1400, 30, 51));
+  const auto lines = view(before, now, {});
+  CHECK(words(lines, "large") == Words{"large", "75.0", "2.0", "200.0", "10.0", "2"});
+  CHECK(words(lines, "small") == Words{"small", "10.0", "1.0", "0.0", "0.0", "1"});
+  Sample without = before;
+  without.clients.pop_back();  // the server does not list clients that were idle for a while
+  CHECK(words(view(without, now, {}), "large") == Words{"large", "75.0", "2.0", "-", "-", "2"});
+  CHECK(words(view({}, now, {}), "large")[3] == "13.7");  // since the start
+}
+
+TEST_CASE("top: a client that is only refused is shown before those that use less") {
+  const Sample before = sample(page(100, 0, 0, 0));
+  Sample now = sample(page(101, 0, 0, 0));
+  for (int i = 0; i < 100; ++i)
+    now.clients.push_back({"c" + std::to_string(i), 0.001, 1, 0, 0, 0});
+  now.clients.push_back({"refused", 0, 1, 0, 0, 900});
+  Sample first = before;
+  first.clients = now.clients;
+  first.clients.back().refused = 0;
+  const auto lines = view(first, now, {80, 30});
+  CHECK(words(lines, "refused") == Words{"refused", "0.0", "1.0", "0.0", "900.0", "0"});
+  CHECK(words(lines, "large").size() > 1);
+  CHECK(lines.back().text.ends_with(" more)"));
+}
+
+TEST_CASE("top: a client's long name is cut and moves no number, its control characters are none") {
+  Sample now = sample(page(10, 100, 0, 5));
+  const std::string plain = view({}, now, {}).back().text;
+  std::string name = R"(\u001b[2J\u009b\n)";
+  for (int i = 0; i < 100; ++i)
+    name += "\u00fc";
+  std::string text = page(10, 100, 0, 5);
+  text.replace(text.find("small"), 5, name);
+  const std::string hostile = view({}, sample(text), {}).back().text;
+  std::string cut;
+  for (int i = 0; i < 25; ++i)
+    cut += "\u00fc";
+  CHECK(hostile == " [2J   " + cut + plain.substr(32));
 }
 
 TEST_CASE("top: the view never has more lines or columns than the screen") {

@@ -12,6 +12,7 @@ bool Recorder::may_stay(const Event& end) {
 
 uint64_t Recorder::append(const Event& event, const TraceContext& trace) {
   const uint64_t number = ring_.append(event);
+  recent_.keep(metrics_, event.at_ns);
   metrics_.count(event, ring_);
   const bool is_end = event.kind == EventKind::kAnswered || event.kind == EventKind::kRefused ||
                       event.kind == EventKind::kCancelled;

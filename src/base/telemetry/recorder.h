@@ -22,6 +22,7 @@
 #include "base/telemetry/event_ring.h"
 #include "base/telemetry/kept_requests.h"
 #include "base/telemetry/names.h"
+#include "base/telemetry/recent_counts.h"
 #include "base/telemetry/request_ids.h"
 #include "base/telemetry/request_metrics.h"
 
@@ -100,6 +101,8 @@ class Recorder {
     const uint32_t id = clients_.find(client);
     return id < metrics_.clients().size() ? metrics_.clients()[id] : RequestMetrics::Client{};
   }
+  // The metrics as they were: see RecentCounts::find().
+  RecentCounts::Former metrics_at(uint64_t at_ns) const { return recent_.find(metrics_, at_ns); }
   const KeptRequests& kept() const { return kept_; }
 
  private:
@@ -112,6 +115,7 @@ class Recorder {
   EventRing ring_;
   RequestIds ids_;
   RequestMetrics metrics_;
+  RecentCounts recent_;
   KeptRequests kept_;
   std::vector<OnEnd> views_;
   uint64_t next_refusal_ns_ = 0;                         // until then no refusal stays in the ring

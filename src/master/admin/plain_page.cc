@@ -174,17 +174,22 @@ std::string server_text(const ServerState& state) {
       state.descriptors, state.descriptors_limit);
 }
 
-std::string problems_text(const ServerState& state) {
+std::string problems_text(const ServerState& state, const Recorder& recorder) {
   std::string text = "WHAT IS WRONG\n";
-  for (const Problem& problem : problems(state))
+  const std::vector<Problem> found = problems(state, recorder);
+  for (const Problem& problem : found)
     text += (problem.is_bad ? "bad: " : "look: ") + printable(problem.text, "-") + '\n';
-  return text + "What rates show, such as slow methods and refusals, is not in this list.\n\n";
+  if (found.empty()) text += "nothing stands out\n";
+  return text +
+         "Parts of requests and fetches are those of the last 10 to 20 s. What only many looks "
+         "show, such as\na method that has become slow or a worker that grows, is not in this "
+         "list: a browser shows it.\n\n";
 }
 
 }  // namespace
 
 std::string plain_page(const ServerState& state, const Recorder& recorder) {
-  return server_text(state) + problems_text(state) + methods_text(recorder) +
+  return server_text(state) + problems_text(state, recorder) + methods_text(recorder) +
          workers_text(state, recorder) + upstreams_text(state, recorder) +
          clients_text(state, recorder) +
          "Counts and percentiles are since the start. A browser shows rates and single requests.\n";

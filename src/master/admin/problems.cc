@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <iterator>
 #include <numeric>
 
 #include "base/duration_text.h"
+#include "master/admin/recent_problems.h"
 
 namespace ringmaster::master {
 namespace {
@@ -95,11 +97,12 @@ void add_limits(Problems& found, const ServerState& state) {
 
 }  // namespace
 
-std::vector<Problem> problems(const ServerState& state) {
+std::vector<Problem> problems(const ServerState& state, const telemetry::Recorder& recorder) {
   Problems found;
   if (!state.health.is_ready) found.push_back({true, "not ready: " + state.health.text});
   add_workers(found, state);
   add_upstreams(found, state);
+  std::ranges::move(recent_problems(state, recorder), std::back_inserter(found));
   add_clients(found, state);
   add_limits(found, state);
   std::stable_partition(found.begin(), found.end(), [](const Problem& one) { return one.is_bad; });

@@ -1,10 +1,12 @@
-// problems(): the faults that a server's present state shows. The status page adds the faults that
-// its counts of the last seconds show (page/diagnosis.js).
+// problems(): the faults that the server's present state shows, and those that its counts of the
+// last seconds show (recent_problems.h). The status page adds those that only many looks show, such
+// as a method that has become slow (page/diagnosis.js).
 #pragma once
 
 #include <string>
 #include <vector>
 
+#include "base/telemetry/recorder.h"
 #include "master/admin/server_state.h"
 
 namespace ringmaster::master {
@@ -15,6 +17,6 @@ struct Problem {
 };
 
 // The worst ones first.
-std::vector<Problem> problems(const ServerState& state);
+std::vector<Problem> problems(const ServerState& state, const telemetry::Recorder& recorder);
 
 }  // namespace ringmaster::master

@@ -61,9 +61,9 @@ void write_method(JsonWriter& json, const std::string& name, const RequestMetric
   json.end_object();
 }
 
-void write_problems(JsonWriter& json, const ServerState& state) {
+void write_problems(JsonWriter& json, const ServerState& state, const Recorder& recorder) {
   json.begin_array("problems");
-  for (const Problem& problem : problems(state)) {
+  for (const Problem& problem : problems(state, recorder)) {
     json.begin_object();
     json.member("level", std::string_view(problem.is_bad ? "bad" : "warn"));
     json.member("text", problem.text);
@@ -199,7 +199,7 @@ std::string status_json(const ServerState& state, const Recorder& recorder) {
   for (const uint64_t bound : LatencyHistogram::kBoundsNs)
     json.element(ms(bound));
   json.end_array();
-  write_problems(json, state);
+  write_problems(json, state, recorder);
   write_methods(json, recorder);
   write_workers(json, state, recorder);
   write_others(json, state, recorder);

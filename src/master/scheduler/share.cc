@@ -1,6 +1,7 @@
 #include "master/scheduler/share.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace ringmaster::master {
 
@@ -32,6 +33,7 @@ void ShareGroup::on_asked(Share& member, uint64_t now_ns, double grain_ns, doubl
 }
 
 void ShareGroup::on_idle(Share& member) {
+  member.was_idle = true;
   if (!member.is_recent) set_active(member, false);
 }
 
@@ -44,7 +46,8 @@ void ShareGroup::forget(Share& member) {
 void ShareGroup::on_given(Share& member, int64_t work_ns, bool moves_time, uint64_t now_ns,
                           double workers) {
   const int64_t began = start(member);
-  if (virtual_ns_ - credit_ns_ >= member.finish)
+  if (std::exchange(member.was_idle, false) && virtual_ns_ - credit_ns_ >= member.finish)
+    member.credit_left_ns = rounded(static_cast<double>(credit_ns_) * member.weight);
     member.credit_left_ns = rounded(static_cast<double>(credit_ns_) * member.weight);
   const int64_t on_credit_ns = std::min(work_ns, member.credit_left_ns);
   member.credit_left_ns -= on_credit_ns;

@@ -60,6 +60,7 @@ struct Share {
   ShareGroup* parent;  // null: the root group
   double weight;
   int64_t finish = kLongAgo;
+  bool was_idle = true;        // since it was last given a worker
   int64_t credit_left_ns = 0;  // of the last credit, as work
   int64_t waiting_ns = 0;      // work that is admitted and not published
   uint64_t jobs = 0;           // admitted and not ended

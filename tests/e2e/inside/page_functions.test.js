@@ -83,14 +83,6 @@ test("a handler that was always slow is named as the stage with most of the time
   assert.match(text, /^score is slow: it takes .* \(median\), 99 % of that is its handler$/);
 });
 
-test("an upstream whose fetches fail", () => {
-  const its = (ok, failed) => ({ both: method({ ok, fetch: { users: {
-    took: histogram({ 20: ok, 500: failed }), failed: failed ? { timeout: failed } : {} } } }) });
-  const [text] = texts(answer(100, { methods: its(100, 0) }),
-    answer(110, { methods: its(160, 40) }));
-  assert.equal(text, "upstream users: 40 % of fetches fail (timeout)");
-});
-
 test("the part of an upstream's fetches that its cache answered", () => {
   const asked = (cache) => ({ upstreams: [{ name: "users", cache }, { name: "other" }] });
   const before = answer(100, asked({ hit: 10, miss: 90, stale: 0, coalesced: 0 }));
@@ -106,34 +98,6 @@ test("an upstream that got slow", () => {
   const [text] = texts(answer(100, { methods: its({ 20: 100 }) }),
     answer(110, { methods: its({ 20: 100, 400: 50 }) }));
   assert.match(text, /^upstream users is slow: a fetch takes \d+ ms, \d+ times as long as before/);
-});
-
-test("overload", () => {
-  const its = (ok, refused) => ({ score: method({ ok,
-    errors: [{ code: -32009, reason: "overloaded", count: refused }] }) });
-  const [text] = texts(answer(100, { methods: its(100, 0) }),
-    answer(110, { methods: its(140, 60), queued: 9, workers: [worker({ busy_s: 10 })] }));
-  assert.equal(text,
-    "score: 60 % refused (overloaded): overload; the workers are busy 100 %, 9 requests wait");
-});
-
-const refused = (reason, clients) => {
-  const its = (ok, refusals) => ({ score: method({ ok,
-    errors: [{ code: -32009, reason, count: refusals }] }) });
-  const listed = (part) => Object.entries(clients).map(([name, count]) => ({ name, weight: 1,
-    used: 0.5, ok: 100, refused: 10 + count * part }));
-  return texts(answer(100, { methods: its(100, 0), clients: listed(0) }),
-    answer(110, { methods: its(150, 50), clients: listed(1), queued: 9,
-      workers: [worker({ busy_s: 10 })] }))[0];
-};
-
-test("one client that asks for more than its share is told from overload", () => {
-  assert.equal(refused("fair_share", { web: 3, batch: 47 }), "score: 50 % refused (fair_share): " +
-    "one client, batch, asks for more than its share, and gets 94 % of all refusals");
-  assert.equal(refused("fair_share", { web: 25, batch: 25 }), "score: 50 % refused (fair_share): " +
-    "several clients ask for more than their shares; the workers are busy 100 %, 9 requests wait");
-  assert.equal(refused("overloaded", { web: 3, batch: 47 }),
-    "score: 50 % refused (overloaded): overload; the workers are busy 100 %, 9 requests wait");
 });
 
 test("what clients got is counted from the first answer that lists them", () => {
@@ -157,18 +121,6 @@ test("a worker whose memory grows all the time, and not one that has just begun"
   assert.deepEqual(texts(...grown((i) => 50e6 * Math.min(i, 3))), []);
 });
 
-test("workers that crash, and not those that leave as they should", () => {
-  const [text, ...rest] = texts(answer(100, { worker_ends: { SIGSEGV: 1, max_jobs: 1 } }),
-    answer(160, { worker_ends: { SIGSEGV: 13, max_jobs: 9, unwanted: 4 } }));
-  assert.equal(text, "workers end: SIGSEGV 12 times in the last minute");
-  assert.deepEqual(rest, []);
-});
-
-test("a server that has just started: all ends are of the last minute", () => {
-  assert.deepEqual(texts(answer(20, { worker_ends: { SIGSEGV: 5 } })),
-    ["workers end: SIGSEGV 5 times within 20 s"]);
-});
-
 test("a frozen worker is told from one that computes", () => {
   const methods = { score: method({ run: histogram({ 20: 100 }) }) };
   const busy = (s, cpu_s) => answer(100 + s, { methods,
@@ -181,11 +133,15 @@ test("a frozen worker is told from one that computes", () => {
 });
 
 test("what the server says is shown, and problems of the level bad come first", () => {
-  const said = [{ level: "warn", text: "connections: 99 of 100 are used" }];
-  const crashed = { worker_ends: { SIGSEGV: 5 } };
-  const found = problems(historyOf(answer(20, { ...crashed, problems: said })));
-  assert.deepEqual(found.map((one) => one.level), ["bad", "warn"]);
-  assert.equal(found[1].text, said[0].text);
+  const said = [{ level: "bad", text: "not ready: stalled" },
+    { level: "warn", text: "connections: 99 of 100 are used" }];
+  const methods = { score: method({ run: histogram({ 20: 100 }) }) };
+  const frozen = (s) => answer(100 + s, { methods, problems: said,
+    workers: [worker({ method: "score", state: "busy", busy_for_ms: 1000 * s, cpu_s: 5 })] });
+  const found = problems(historyOf(frozen(2), frozen(12)));
+  assert.deepEqual(found.map((one) => one.level), ["bad", "bad", "warn"]);
+  assert.deepEqual([found[0], found[2]], said);
+  assert.match(found[1].text, /^worker 0 has not progressed/);
 });
 
 test("of a stopped worker the server has said it", () => {

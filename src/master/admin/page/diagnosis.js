@@ -1,43 +1,24 @@
 // The faults of the server, as sentences: those that /status.json lists, and those that this code
-// finds by comparing an answer of the server with a former one. Pure.
+// finds by comparing many answers of the server: what has become slow, or grows. Pure.
 
 import { between, count, quantile, upstreamsOf } from "./data.js";
-import { duration, errorText, methodText, percent } from "./text.js";
+import { duration, methodText, percent } from "./text.js";
 import { ofWorkers } from "./worker_problems.js";
 
 const RECENT_S = 10;
-const COUNT_MIN = 3; // fewer failures than this may be chance
-const SHARE_MIN = 0.01;
+const COUNT_MIN = 3; // fewer than this may be chance
 
 // [{level: "bad" or "warn", text}], the worst first; empty: nothing stands out. `history`: of at
 // least one answer.
 export function problems(history) {
-  const now = history.last();
-  const found = [...now.problems, ...ofWorkers(history)];
+  const found = [...history.last().problems, ...ofWorkers(history)];
   const recent = history.window(RECENT_S);
   if (recent) {
     const older = history.before(RECENT_S);
     const usual = older ? between(older, null) : null;
-    found.push(
-      ...ofUpstreams(recent, usual),
-      ...ofHandlers(recent, usual),
-      ...ofRefusals(now, recent, history.clientCounts(RECENT_S)),
-      ...ofFailures(recent),
-    );
+    found.push(...ofUpstreams(recent, usual), ...ofHandlers(recent, usual));
   }
   return found.sort((one, other) => (one.level === "warn") - (other.level === "warn"));
-}
-
-function isWorth(part, whole) {
-  return part >= COUNT_MIN && part >= SHARE_MIN * whole;
-}
-
-function top(counts) {
-  return Object.entries(counts).sort((one, other) => other[1] - one[1])[0]?.[0];
-}
-
-function sum(counts) {
-  return Object.values(counts).reduce((all, one) => all + one, 0);
 }
 
 // "8 times as long as before"; null: less than 3 times, or there are too few values.
@@ -52,13 +33,6 @@ function* ofUpstreams(recent, usual) {
   const before = usual ? upstreamsOf(usual) : {};
   for (const [name, its] of Object.entries(upstreamsOf(recent))) {
     const all = count(its.took);
-    const failed = sum(its.failed);
-    if (isWorth(failed, all)) {
-      yield {
-        level: "bad",
-        text: `upstream ${name}: ${percent(failed / all)} of fetches fail (${top(its.failed)})`,
-      };
-    }
     const median = quantile(its.took, recent.boundsMs, 0.5);
     const change = all >= COUNT_MIN ? slower(median, before[name]?.took, recent.boundsMs) : null;
     if (change) {
@@ -133,68 +107,4 @@ function slowStage(name, its, boundsMs) {
       `${methodText(name)} is slow: it takes ${duration(median)} (median), ` +
       `${percent(share)} of that is ${stages[0][0]}`,
   };
-}
-
-function* ofRefusals(now, recent, clients) {
-  const greedy = greedyClient(clients);
-  for (const [name, its] of Object.entries(recent.methods)) {
-    if (!isWorth(its.refused, its.offered)) continue;
-    const { reason } = its.errors.find((one) => one.code === -32009 || one.code === -32013);
-    const load = `the workers are busy ${percent(recent.busyShare)}, ${now.queued} requests wait`;
-    let why = `overload; ${load}`;
-    if (reason === "fair_share") {
-      why = greedy
-        ? `one client, ${greedy.name}, asks for more than its share, and gets ` +
-          `${percent(greedy.part)} of all refusals`
-        : `several clients ask for more than their shares; ${load}`;
-    }
-    yield {
-      level: "bad",
-      text:
-        `${methodText(name)}: ${percent(its.refused / its.offered)} refused ` +
-        `(${reason}): ${why}`,
-    };
-  }
-}
-
-// If one client got at least 60 % of the refusals: its name, and that part. Otherwise null.
-function greedyClient(clients) {
-  const counts = Object.fromEntries(
-    Object.entries(clients).map(([name, { refused }]) => [name, refused]),
-  );
-  const name = top(counts);
-  const part = counts[name] / sum(counts);
-  return part >= 0.6 ? { name, part } : null;
-}
-
-function* ofFailures(recent) {
-  for (const [name, its] of Object.entries(recent.methods)) {
-    const misses = sum(its.misses);
-    if (isWorth(misses, its.offered)) {
-      const stage = {
-        fetch: "while they fetched",
-        queue: "while they waited for a worker",
-        run: "while the handler ran",
-      }[top(its.misses)];
-      yield {
-        level: "bad",
-        text:
-          `${methodText(name)}: ${percent(misses / its.offered)} miss their ` +
-          `deadline, most ${stage}`,
-      };
-    }
-    // Other problems report refusals, missed deadlines and failures of upstreams.
-    const rest = its.errors.filter(
-      (one) => ![-32009, -32013, -32012, -32015, -32800].includes(one.code),
-    );
-    const all = rest.reduce((total, one) => total + one.count, 0);
-    if (!isWorth(all, its.offered)) continue;
-    const isClients = rest[0].code <= -32600 || rest[0].code === -32001;
-    yield {
-      level: isClients ? "warn" : "bad",
-      text:
-        `${methodText(name)}: ` +
-        `${percent(all / its.offered)} fail: ${errorText(rest[0].code, rest[0].reason)}`,
-    };
-  }
 }

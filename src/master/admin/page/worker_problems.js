@@ -1,23 +1,12 @@
-// The faults of workers that this code finds: workers that are frozen, that end, or that grow. Pure.
-// The server itself lists stopped workers and missing ones in /status.json.
+// The faults of workers that this code finds: workers that are frozen or that grow. Pure. The server
+// itself lists stopped workers, missing ones and those that have ended in /status.json.
 
 import { quantile } from "./data.js";
 import { bytes, duration, methodText, percent } from "./text.js";
 
-// The reasons for which the server itself ends workers as planned.
-const PLANNED = new Set(["unwanted", "max_jobs"]);
-
-const ENDS = {
-  deadline: "deadline (a job ran past it, so the worker was killed)",
-  frozen: "frozen (so the server killed them)",
-  max_rss_bytes: "max_rss_bytes (they had grown to this limit)",
-  oom: "oom (the kernel killed them, there was no memory)",
-};
-
 // Yields problems as diagnosis.js returns them.
 export function* ofWorkers(history) {
   yield* ofLongJobs(history);
-  yield* ofEnds(history);
   yield* ofMemory(history);
 }
 
@@ -61,21 +50,6 @@ function cpuShare(history, worker) {
   const [first, last] = [during[0], during[during.length - 1]];
   const seconds = (last.now_ns - first.now_ns) / 1e9;
   return seconds < 1 ? null : Math.max(0, last.cpu_s - first.cpu_s) / seconds;
-}
-
-function* ofEnds(history) {
-  const window = history.window(60);
-  if (!window) return;
-  const { seconds, workerEnds } = window;
-  const time = seconds > 55 ? "in the last minute" : `within ${duration(1000 * seconds)}`;
-  for (const [reason, times] of Object.entries(workerEnds)) {
-    if (PLANNED.has(reason)) continue;
-    const often = times === 1 ? "once" : `${times} times`;
-    yield {
-      level: times >= 3 ? "bad" : "warn",
-      text: `workers end: ${ENDS[reason] ?? reason} ${often} ${time}`,
-    };
-  }
 }
 
 const RECENT_S = 10;

@@ -83,6 +83,20 @@ TEST_CASE("plain page: what is wrong comes before the tables") {
             "web      50%       1   1        2          2  0.0MiB\n"));
 }
 
+TEST_CASE("plain page: the faults of the last seconds are among those before the tables") {
+  ServerState state;
+  state.health.is_ready = true;
+  CHECK(has(plain_page(state, telemetry::Recorder()), "WHAT IS WRONG\nnothing stands out\n"));
+  telemetry::Recorder recorder;
+  for (uint64_t i = 1; i <= 4; ++i) {
+    telemetry::Trail trail{i, 0, 0, recorder.name("score")};
+    recorder.record(trail, EventKind::kAnswered, 1,
+                    {.code = -32000, .reason = recorder.name("handler_failed")});
+  }
+  CHECK(has(plain_page(state, recorder),
+            "WHAT IS WRONG\nbad: score: 100 % fail: -32000 handler_failed\n"));
+}
+
 TEST_CASE("plain page: no control character of a name reaches a terminal") {
   ServerState state;
   state.clients.push_back({"\x1b[2J<b>\n\xff", 1, 0.5, 2, 0});

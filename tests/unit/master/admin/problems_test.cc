@@ -15,7 +15,7 @@ ServerState ready_state() {
 // "bad: TEXT" or "look: TEXT", one a line.
 std::string text_of(const ServerState& state) {
   std::string text;
-  for (const Problem& one : problems(state))
+  for (const Problem& one : problems(state, telemetry::Recorder()))
     text += fmt::format("{}: {}\n", one.is_bad ? "bad" : "look", one.text);
   return text;
 }

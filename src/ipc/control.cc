@@ -139,7 +139,7 @@ Result<ControlChannel::Received> ControlChannel::receive(ControlMessage& message
     return fail(ExitCode::kInternal, fmt::format("a control message of {} bytes", size));
   }
   std::memcpy(&head, packet, sizeof head);
-  if (head.type > ControlType::kStack) {
+  if (head.type > kControlTypeMax) {
     return fail(ExitCode::kInternal,
                 fmt::format("control message of type {}", static_cast<uint32_t>(head.type)));
   }

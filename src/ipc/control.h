@@ -4,8 +4,9 @@
 //                       then kFork, kKill, kPing, kName and kAskStack at any time
 //   fork server -> master   kDescription (of each handler, in their order) and kLoaded, or kFailed;
 //                       then kForked / kForkFailed and kExited for each worker, kPong for
-//                       each kPing, kNamed for each kName, and at most one kStack for each
-//                       kAskStack
+//                       each kPing, kNamed for each kName, at most one kStack for each
+//                       kAskStack, and kSpareExited for each spare worker that ends without an
+//                       order
 //
 // The master never waits for the fork server: an order that does not fit into the socket waits in
 // master/supervisor/orders.h, at most one for each worker slot. The fork server does wait for the
@@ -53,7 +54,9 @@ enum class ControlType : uint32_t {
   kNamed,
   kAskStack,  // asks this slot's worker for its stack, if it still has this pid; its job goes on
   kStack,     // the text is empty if the worker has not answered within a second
+  kSpareExited,
 };
+inline constexpr ControlType kControlTypeMax = ControlType::kSpareExited;
 
 // The longest text that a message can have.
 inline constexpr size_t kControlTextBytesMax = (64 << 10) - 16;
@@ -61,10 +64,10 @@ inline constexpr size_t kControlTextBytesMax = (64 << 10) - 16;
 struct ControlMessage {
   ControlType type = ControlType::kLoad;
   uint32_t worker = 0;  // slot, for the messages about one worker
-  int32_t pid = 0;      // kKill, kForked, kExited, kAskStack, kStack
+  int32_t pid = 0;      // kKill, kForked, kExited, kAskStack, kStack, kSpareExited
   int32_t status = 0;   // kLoad, kFork: 1: at idle priority, see low_priority.h and worker.h;
-                        // kKill: the signal; kExited: as waitpid(2) gives it; kForkFailed: errno;
-                        // kFailed: ExitCode
+                        // kKill: the signal; kExited, kSpareExited: as waitpid(2) gives it;
+                        // kForkFailed: errno; kFailed: ExitCode
   // kGeometry, kConfinement, kHandler, kMethod: the value, encoded.
   // kLoaded: the sandbox's steps that this system refuses, for people.
   // kDescription: a handler's description; empty: the handler has none.

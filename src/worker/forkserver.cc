@@ -221,13 +221,18 @@ pid_t ForkServer::start_worker(ControlMessage& order) {
   return pid;
 }
 
-// Returns the spare's pid. 0: there is no spare, or it has died.
+// Returns the spare's pid. 0: there is no spare, or it cannot get the order. Then it is ended.
 pid_t ForkServer::try_order_spare(const ControlMessage& order) {
   if (!spare_) return 0;
   Spare spare = std::move(*spare_);
   spare_.reset();
   const int fds[] = {order.memory.get(), order.output.get()};
-  return spare.channel.send(order, fds) ? spare.pid : 0;
+  if (spare.channel.send(order, fds)) return spare.pid;
+  ::kill(spare.pid, SIGKILL);
+  int status = 0;
+  ::waitpid(spare.pid, &status, 0);
+  tell({ControlType::kSpareExited, 0, spare.pid, status, {}});
+  return 0;
 }
 
 void ForkServer::fork_spare() {
@@ -299,9 +304,13 @@ void ForkServer::reap() {
     int status = 0;
     const pid_t pid = ::waitpid(-1, &status, WNOHANG);
     if (pid <= 0) return;
-    if (spare_ && spare_->pid == pid) spare_.reset();  // the pid may be another process's next
+    if (spare_ && spare_->pid == pid) {
+      spare_.reset();  // the pid may be another process's next
+      tell({ControlType::kSpareExited, 0, pid, status, {}});
+      continue;
+    }
     const auto worker = slots_.find(pid);
-    if (worker == slots_.end()) continue;  // the spare, or a child that a handler made
+    if (worker == slots_.end()) continue;  // a child that a handler made
     const uint32_t slot = worker->second;
     slots_.erase(worker);
     tell({ControlType::kExited, slot, pid, status, loaded_.reports.describe(slot, status)});

@@ -8,7 +8,8 @@
 //            It obeys no orders meanwhile, and self-tests are not run.
 // Spare:     one more forked process (ipc::Confinement::keeps_spare). It is confined, and waits for
 //            an order to fork; then it becomes that worker. The next spare is forked when no order
-//            has come for 20 ms. If the spare has died, the worker is forked as without a spare.
+//            has come for 20 ms. If the spare has died, the fork server tells the master, and forks
+//            the worker as without a spare.
 // Death:     its workers die with it, and it dies with its master (PR_SET_PDEATHSIG, then a check
 //            of the parent, which may have died before).
 #pragma once

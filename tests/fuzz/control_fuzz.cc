@@ -39,7 +39,7 @@ void check_packet(Ends& ends, const std::string& packet) {
   // An empty packet looks like the end of the stream.
   RM_ASSERT(*received == (packet.empty() ? Received::kEnd : Received::kMessage));
   if (packet.empty()) return;
-  RM_ASSERT(message.type <= ControlType::kStack && message.text == packet.substr(kHeadBytes));
+  RM_ASSERT(message.type <= kControlTypeMax && message.text == packet.substr(kHeadBytes));
   ControlMessage again;
   RM_ASSERT(ends.sender.send(message) && ends.receiver.receive(again) == Received::kMessage);
   RM_ASSERT(again.type == message.type && again.worker == message.worker);

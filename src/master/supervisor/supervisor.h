@@ -109,6 +109,7 @@ class Supervisor {
   void on_message(const ipc::ControlMessage& message);
   void on_fork_failed(uint32_t worker, const std::string& why);
   void on_worker_exited(const ipc::ControlMessage& message);
+  void on_spare_exited(const ipc::ControlMessage& message);
   void on_gone(const std::string& how);
   void record_ends(const char* why);
   void on_tick();

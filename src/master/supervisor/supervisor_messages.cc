@@ -2,6 +2,7 @@
 #include <csignal>
 #include <fmt/format.h>
 #include <utility>
+#include <vector>
 
 #include "base/assert.h"
 #include "base/clock.h"
@@ -23,6 +24,7 @@ bool Supervisor::is_sane(const ipc::ControlMessage& message) const {
   if (message.type == ControlType::kLoaded) return !is_loaded_ && are_described;
   if (message.type == ControlType::kPong) return is_ping_unanswered_;
   if (message.type == ControlType::kNamed) return names_.is_asking();
+  if (message.type == ControlType::kSpareExited) return is_loaded_;
   if (!is_exit && !is_of_fork && !is_stack) return message.type == ControlType::kFailed;
   if (message.worker >= worker_slots_.slot_count()) return false;
   const WorkerSlots::Slot& slot = worker_slots_.slot(message.worker);
@@ -78,6 +80,8 @@ void Supervisor::on_message(const ipc::ControlMessage& message) {
       return on_stack(message);
     case ipc::ControlType::kExited:
       return on_worker_exited(message);
+    case ipc::ControlType::kSpareExited:
+      return on_spare_exited(message);
     default:
       RM_ASSERT(false);  // see is_sane()
   }
@@ -134,6 +138,14 @@ void Supervisor::on_worker_exited(const ipc::ControlMessage& message) {
          {"deaths", WorkerSlots::kCrashLoopDeaths}});
   }
   fork_due();
+}
+
+void Supervisor::on_spare_exited(const ipc::ControlMessage& message) {
+  const std::string how = describe_exit(message.status);
+  std::vector<LogField> fields = {
+      {"gen", generation_->number()}, {"pid", message.pid}, {"how", how}};
+  if (how == "SIGKILL" && oom_kills_.rose()) fields.push_back({"cause", "oom"});
+  log(Level::kWarning, "spare_died", fields);
 }
 
 }  // namespace ringmaster::master

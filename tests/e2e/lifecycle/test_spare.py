@@ -68,6 +68,7 @@ def test_without_the_spare_a_worker_is_forked(running):
     spare = spare_of(running)
     os.kill(spare, signal.SIGKILL)
     wait_until(lambda: spare not in children(running.fork_server()), "the spare to be reaped")
+    running.wait_for_line(rf"level=warning .*event=spare_died gen=1 pid={spare} how=SIGKILL$")
     assert kill_worker(running) != spare
     spare = spare_of(running)
     assert kill_worker(running) == spare

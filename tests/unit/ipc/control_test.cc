@@ -79,7 +79,7 @@ TEST_CASE("control: a packet that is no message is refused") {
   CHECK(!ends.receive_raw("abc"));
   CHECK(!ends.receive_raw(std::string(15, '\0')));
   CHECK(ends.receive_raw(std::string(16, '\0')));
-  for (const uint32_t type : {static_cast<uint32_t>(ControlType::kStack) + 1, ~0u}) {
+  for (const uint32_t type : {static_cast<uint32_t>(kControlTypeMax) + 1, ~0u}) {
     std::string packet(16, '\0');
     std::memcpy(packet.data(), &type, sizeof type);
     const Result<Received> received = ends.receive_raw(packet);

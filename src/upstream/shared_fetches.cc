@@ -49,6 +49,10 @@ HttpClient::Request take_request(HttpClient::Request& from) {
   return taken;
 }
 
+Sharing sharing_of(const AnswerCache::Found& found) {
+  return found.is_fresh ? Sharing::kHit : Sharing::kStale;
+}
+
 uint64_t ms_to(uint64_t at_ns, uint64_t now_ns) {
   return at_ns <= now_ns ? 0 : (at_ns - now_ns + kNsPerMs - 1) / kNsPerMs;
 }
@@ -87,9 +91,10 @@ SharedFetches::Fetch* SharedFetches::start(HttpClient::Request request, uint64_t
       asked.left_ms = asked.timeout_ms;  // the refresh may outlast the job
       ask(refresh, std::move(asked), now_ns);
     }
+    const Sharing sharing = upstream::sharing_of(found);
     Flight& ready = add_ready(key, std::move(found.answer));
     source_.wake();
-    return add(ready, std::move(request), found.is_fresh ? Sharing::kHit : Sharing::kStale, now_ns);
+    return add(ready, std::move(request), sharing, now_ns);
   }
   if (options_.coalesce && open != open_.end()) {
     Flight& flight = *open->second;
@@ -246,7 +251,7 @@ void SharedFetches::time_out(uint64_t now_ns) {
     forget_timeout(fetch);
     AnswerCache::Found found = kept_->cache.find(flight.key, now_ns);
     if (found.replaces_failure) {
-      fetch.sharing = Sharing::kStale;
+      fetch.sharing = upstream::sharing_of(found);
     } else {
       auto failed = std::make_shared<Answer>();
       failed->failure = {"timeout",
@@ -273,9 +278,10 @@ void SharedFetches::settle(Flight& flight, uint64_t now_ns) {
     kept_->cache.put(flight.key, flight.answer, now_ns);
   } else if (AnswerCache::Found found = kept_->cache.find(flight.key, now_ns);
              found.replaces_failure) {
+    const Sharing sharing = upstream::sharing_of(found);
     flight.answer = std::move(found.answer);
     for (Fetch& fetch : flight.fetches)
-      fetch.sharing = Sharing::kStale;
+      fetch.sharing = sharing;
   } else {
     try_again(flight, now_ns);
   }

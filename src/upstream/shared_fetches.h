@@ -42,8 +42,8 @@ namespace ringmaster::upstream {
 enum class Sharing : uint8_t {
   kMiss,       // the upstream was asked for it
   kCoalesced,  // the upstream was asked for an equal fetch
-  kHit,        // the cache had it
-  kStale,      // the cache had it, older than its time to live
+  kHit,        // the cache had it, at the start or when the fetch failed
+  kStale,      // likewise, but older than its time to live
 };
 inline constexpr size_t kSharings = 4;
 inline constexpr std::array<std::string_view, kSharings> kSharingNames = {"miss", "coalesced",

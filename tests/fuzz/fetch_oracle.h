@@ -102,7 +102,8 @@ class FetchOracle {
     const uint64_t age_ns = call.began_ns - std::min(response.put_ns, call.began_ns);
     const auto is_within = [&](uint64_t more_ms) { return age_ns < (ttl_ms + more_ms) * kNsPerMs; };
     const bool was_there = response.turn < call.turn;
-    if (sharing == Sharing::kHit) RM_ASSERT(was_there && is_within(0));
+    // One that was not there at the call's begin takes the place of a failure.
+    if (sharing == Sharing::kHit) RM_ASSERT(is_within(0) && (was_there || response.reason.empty()));
     if (sharing == Sharing::kStale) {
       const bool is_renewed = was_there && is_within(cache.stale_while_revalidate_ms);
       RM_ASSERT(is_renewed || is_within(cache.stale_if_error_ms));

@@ -142,6 +142,19 @@ TEST_CASE(
   CHECK(got(upstream, patient) == "!connect");
 }
 
+TEST_CASE("shared fetches: a fetch that fails beside a fresh answer is a hit") {
+  VirtualUpstream upstream(caching(100));
+  const size_t first = upstream.start("/a"), second = upstream.start("/a");
+  upstream.answer("/a", "[1]");
+  upstream.pass(99);
+  upstream.fail("/a", "connect");
+  upstream.turn();
+  CHECK(got(upstream, first) == "[1]");
+  CHECK(got(upstream, second) == "[1]");
+  CHECK(upstream.outcomes[second].sharing == Sharing::kHit);
+  CHECK(upstream.count(Sharing::kStale) == 0);
+}
+
 TEST_CASE("shared fetches: a refusal is for all that wait, and drops the kept answer") {
   UpstreamOptions options = caching(100);
   options.coalesce = true;

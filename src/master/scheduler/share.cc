@@ -48,7 +48,6 @@ void ShareGroup::on_given(Share& member, int64_t work_ns, bool moves_time, uint6
   const int64_t began = start(member);
   if (std::exchange(member.was_idle, false) && virtual_ns_ - credit_ns_ >= member.finish)
     member.credit_left_ns = rounded(static_cast<double>(credit_ns_) * member.weight);
-    member.credit_left_ns = rounded(static_cast<double>(credit_ns_) * member.weight);
   const int64_t on_credit_ns = std::min(work_ns, member.credit_left_ns);
   member.credit_left_ns -= on_credit_ns;
   if (moves_time) {

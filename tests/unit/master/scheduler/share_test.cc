@@ -41,12 +41,20 @@ TEST_CASE("share: a member's credit grows with its weight") {
   CHECK(of.moves(of.heavy, 500 * kMs) == 75 * kMs);
 }
 
-TEST_CASE("share: a member that falls behind again has a new credit") {
+TEST_CASE("share: a member that was idle and has fallen behind has a new credit") {
   Members of;
   CHECK(of.moves(of.light, 100 * kMs) == 25 * kMs);
   CHECK(of.moves(of.light, 50 * kMs) == 0);
+  of.group.on_idle(of.light);
   of.group.settle();
   CHECK(of.moves(of.light, 40 * kMs) == 10 * kMs);
+}
+
+TEST_CASE("share: a member that has fallen behind while it had work has no new credit") {
+  Members of;
+  CHECK(of.moves(of.light, 100 * kMs) == 25 * kMs);
+  of.group.settle();
+  CHECK(of.moves(of.light, 40 * kMs) == 0);
 }
 
 }  // namespace ringmaster::master

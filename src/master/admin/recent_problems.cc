@@ -28,6 +28,8 @@ constexpr uint64_t kCountMin = 3;
 constexpr double kPartMin = 0.01;
 // A client is named if it got so large a part of the refusals.
 constexpr double kGreedyPart = 0.6;
+// Workers that are busy for a smaller part of their time cannot be overloaded.
+constexpr double kIdlePart = 0.5;
 
 // How much counts have grown.
 struct Growth {
@@ -164,10 +166,13 @@ void add_refusals(Problems& found, const Ended& its, const ServerState& state,
   const uint64_t refused = sum(its.refused);
   if (!is_worth(refused, its.offered)) return;
   const std::string& reason = recorder.names().name_of(most(its.refused).first.second);
-  const std::string load = fmt::format("the workers are busy {}, {} requests wait",
-                                       percent(busy_part(state, recent)), state.queued);
+  const double busy = busy_part(state, recent);
+  const std::string load =
+      fmt::format("the workers are busy {}, {} requests wait", percent(busy), state.queued);
   std::string why = "overload; " + load;
-  if (reason == "fair_share") {
+  if (reason == "too_late" && busy < kIdlePart) {
+    why = "the clients allow less time than such requests take; " + load;
+  } else if (reason == "fair_share") {
     why = greedy_client(state, recorder, recent)
               .value_or("several clients ask for more than their shares; " + load);
   }

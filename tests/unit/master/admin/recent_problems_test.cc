@@ -114,6 +114,16 @@ TEST_CASE("recent problems: overload, with the load of the workers") {
         "wait\n");
 }
 
+TEST_CASE("recent problems: requests that would be late though the workers are idle") {
+  Scene scene;
+  scene.answer(40);
+  for (int i = 0; i < 60; ++i)
+    scene.refuse("too_late");
+  CHECK(scene.text() ==
+        "bad: score: 60 % refused (too_late): the clients allow less time than such requests take; "
+        "the workers are busy 0 %, 0 requests wait\n");
+}
+
 TEST_CASE("recent problems: one client that asks for more than its share is told from several") {
   const auto text = [](int of_web, int of_batch) {
     Scene scene;

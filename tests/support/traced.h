@@ -21,7 +21,7 @@ inline size_t tries_max() {
 #if defined(__SANITIZE_ADDRESS__)
   return from_environment("RINGMASTER_TRIES", 50);
 #else
-  return from_environment("RINGMASTER_TRIES", 700);
+  return from_environment("RINGMASTER_TRIES", 400);
 #endif
 }
 

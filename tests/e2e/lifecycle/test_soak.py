@@ -13,9 +13,9 @@ from target import FAULTS, Target  # noqa: E402
 SEED = 1
 
 PARTS = {
-    "kills": lambda target: soak_kills(target, SEED, workers=8, fork_servers=1),
-    "reloads": lambda target: soak_reloads(target, SEED, count=4),
-    "chaos": lambda target: soak_chaos(target, SEED, lambda steps: steps < 20),
+    "kills": lambda target: soak_kills(target, SEED, workers=6, fork_servers=1),
+    "reloads": lambda target: soak_reloads(target, SEED, count=2),
+    "chaos": lambda target: soak_chaos(target, SEED, lambda steps: steps < 10),
 }
 
 

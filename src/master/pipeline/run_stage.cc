@@ -102,7 +102,8 @@ void RunStage::publish_waiting() {
         recorder_, job, EventKind::kPublished, now,
         {.took_ns = now - std::min(job.queued_ns, now), .step = static_cast<uint8_t>(job.step)});
     ++job.attempts;
-    if (++unwoken_ == kUnwokenMax) wake_workers();
+    // A worker that is woken in the middle of a batch may take the half that is there.
+    if (++unwoken_ >= kUnwokenMax && !scheduler_.is_filling(now)) wake_workers();
   }
 }
 

@@ -12,20 +12,20 @@ cd "$(dirname "$0")/.."
 # is a whole connection. The long form has fifteen million inputs in all; the short one takes less
 # than a minute on two cores.
 readonly kFuzzers="
-json_rpc     700 7 json
-framing     1000 10 http
-http        1000 10 http
-json        1500 15 json
-features    3400 30 json
-schema       700 7 schema
-control     2200 15
-result_ring 1600 15
-master_port  600 7
-run_stage    300 2
+json_rpc     700 4 json
+framing     1000 5 http
+http        1000 5 http
+json        1500 8 json
+features    3400 15 json
+schema       700 4 schema
+control     2200 8
+result_ring 1600 8
+master_port  600 4
+run_stage    300 1
 config       100 2 toml
 tls          100 1 tls
-proxy_header 300 7
-templates   1000 3 template
+proxy_header 300 5
+templates   1000 2 template
 shared_fetches 200 1
 "
 

@@ -221,21 +221,22 @@ pid_t ForkServer::start_worker(ControlMessage& order) {
   return pid;
 }
 
-// Returns the spare's pid. 0: there is no spare, or it cannot get the order. Then it is ended.
+// Returns the spare's pid. 0: there is no spare, or it cannot get the order. Then it is ended, and
+// reap() tells the master.
 pid_t ForkServer::try_order_spare(const ControlMessage& order) {
   if (!spare_) return 0;
-  Spare spare = std::move(*spare_);
-  spare_.reset();
+  const pid_t pid = spare_->pid;
   const int fds[] = {order.memory.get(), order.output.get()};
-  if (spare.channel.send(order, fds)) return spare.pid;
-  ::kill(spare.pid, SIGKILL);
-  int status = 0;
-  ::waitpid(spare.pid, &status, 0);
-  tell({ControlType::kSpareExited, 0, spare.pid, status, {}});
-  return 0;
+  if (!spare_->channel.send(order, fds)) {
+    ::kill(pid, SIGKILL);  // cannot fail: the process is not reaped yet
+    return 0;
+  }
+  spare_.reset();
+  return pid;
 }
 
 void ForkServer::fork_spare() {
+  if (spare_) return;  // it has been killed, and is about to end
   is_spare_due_ = false;
   auto ends = ipc::ControlChannel::create_pair();
   if (!ends) return;  // the next worker is forked when it is ordered

@@ -1,5 +1,6 @@
 // The faults of the server, as sentences: those that /status.json lists, and those that this code
-// finds by comparing many answers of the server: what has become slow, or grows. Pure.
+// finds by comparing many answers of the server: methods and upstreams that have become slow, and
+// workers whose memory grows. Pure.
 
 import { between, count, quantile, upstreamsOf } from "./data.js";
 import { duration, methodText, percent } from "./text.js";

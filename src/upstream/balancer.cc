@@ -39,7 +39,7 @@ bool Balancer::replace(std::span<const std::string> names, uint64_t now_ns) {
   for (Address& address : addresses_) {
     if (ejected_ <= size_ / 2) break;
     if (!is_there(address) || !address.breaker.is_open()) continue;
-    address.breaker.close(now_ns);
+    address.breaker.forgive(now_ns);
     --ejected_;
   }
   return has_changed;
@@ -124,7 +124,7 @@ Breaker::Change Balancer::on_failure(const Choice& choice, uint64_t took_ns, uin
   const Breaker::Change change = address.breaker.on_failure(choice.pass, took_ns, now_ns);
   if (change != Breaker::Change::kOpened) return change;
   if (ejected_ + 1 > size_ / 2) {
-    address.breaker.close(now_ns);
+    address.breaker.forgive(now_ns);
     return Breaker::Change::kNone;
   }
   ++ejected_;

@@ -65,7 +65,7 @@ class Balancer {
 
     std::string name = {};
     bool has_gone = false;
-    Breaker breaker = {};
+    Breaker breaker{Breaker::kAddress};
     size_t in_flight = 0;
     master::MovingAverage answer_ns{};
     uint64_t seen_ns = 0;  // when a fetch last ended

@@ -32,7 +32,8 @@ Breaker::Change Breaker::on_answer(Pass pass, uint64_t took_ns, uint64_t now_ns)
 Breaker::Change Breaker::on_failure(Pass pass, uint64_t took_ns, uint64_t now_ns) {
   if (pass != pass_) return Change::kNone;
   if (is_open_) {
-    isolate(2 * isolation_ns_, now_ns);
+    if (isolation_ns_ < kIsolationMaxNs) isolation_ns_ *= 2;
+    isolate(now_ns);
     return Change::kNone;
   }
   const double usual_ns = answer_ns_.mean();
@@ -48,12 +49,18 @@ Breaker::Change Breaker::on_failure(Pass pass, uint64_t took_ns, uint64_t now_ns
   opened_ns_ = now_ns;
   ++pass_;
   const bool is_relapse = isolation_ns_ > 0 && now_ns - closed_ns_ < kRelapseNs;
-  isolate(is_relapse ? 2 * isolation_ns_ : kIsolationMinNs, now_ns);
+  isolation_ns_ = is_relapse ? std::min(2 * isolation_ns_, isolation_max_ns_) : kIsolationMinNs;
+  left_ = is_relapse ? left_ / 2 : 0.5;
+  isolate(now_ns);
   return Change::kOpened;
 }
 
-void Breaker::isolate(uint64_t isolation_ns, uint64_t now_ns) {
-  isolation_ns_ = std::min(isolation_ns, kIsolationMaxNs);
+void Breaker::forgive(uint64_t now_ns) {
+  close(now_ns);
+  isolation_ns_ = 0;
+}
+
+void Breaker::isolate(uint64_t now_ns) {
   probe_ns_ = now_ns + isolation_ns_;
 }
 
@@ -62,7 +69,7 @@ void Breaker::close(uint64_t now_ns) {
   closed_ns_ = now_ns;
   ++pass_;
   for (Window* const window : {&short_, &long_})
-    window->sum = window->limit / 2;
+    window->sum = window->limit * (1 - left_);
 }
 
 }  // namespace ringmaster::upstream

@@ -3,12 +3,14 @@
 // Pure: no I/O, no clock. Not for several threads.
 // Opens:    a failure costs what it took, in units of the recent mean time of an answer: 1 at
 //           least, 2 at most. The costs add up in two windows, and each answer shrinks their sums.
-//           The short window opens the breaker after 10 quick failures or 5 timeouts in a row, the
-//           long one where about a quarter of all fetches fails.
-// Isolates: no fetch passes for 100 ms; for twice as long after each failed probe, and when it
-//           opens again within 10 s; for 800 ms at most, so that a recovery is seen in a second.
+//           The short window opens the breaker of an upstream after 10 quick failures or 5 timeouts
+//           in a row, the long one where about a quarter of all fetches fails. An address is given
+//           up after half as many: others take its fetches.
+// Isolates: no fetch passes for 100 ms; for twice as long after each failed probe, up to 800 ms, so
+//           that a recovery is seen in a second; and for twice as long when the breaker opens again
+//           within 10 s, a relapse: up to 800 ms, an address up to 12.8 s.
 // Probes:   when it is over, one fetch passes in each isolation time. The first answer closes the
-//           breaker, with both sums at half of their limits.
+//           breaker, with both sums at half of their limits, and nearer to them after each relapse.
 // Source:   brpc, docs/en/circuit_breaker.md and src/brpc/circuit_breaker.cpp. Ours differ in the
 //           least cost, without which refused connections cost nothing, and in shorter windows.
 #pragma once
@@ -24,7 +26,18 @@ namespace ringmaster::upstream {
 class Breaker {
  public:
   static constexpr uint64_t kIsolationMinNs = 100 * kNsPerMs;
-  static constexpr uint64_t kIsolationMaxNs = 800 * kNsPerMs;
+  static constexpr uint64_t kIsolationMaxNs = 800 * kNsPerMs;  // after failed probes
+
+  struct Limits {
+    double failures;            // quick ones in a row that open the breaker
+    uint64_t isolation_max_ns;  // after relapses
+  };
+  static constexpr Limits kUpstream{10, kIsolationMaxNs};
+  static constexpr Limits kAddress{5, 16 * kIsolationMaxNs};
+  explicit Breaker(const Limits& limits = kUpstream)
+      : isolation_max_ns_(limits.isolation_max_ns),
+        short_{0.822, limits.failures},
+        long_{0.9922, 5 * limits.failures} {}
 
   // try_pass() gives a Pass to each fetch that may be sent. Once the breaker has opened or closed,
   // the ends of fetches that passed earlier do not count.
@@ -36,8 +49,8 @@ class Breaker {
   // How a fetch with this pass ended. An end that says nothing about the upstream is not reported.
   Change on_answer(Pass pass, uint64_t took_ns, uint64_t now_ns);
   Change on_failure(Pass pass, uint64_t took_ns, uint64_t now_ns);
-  // Closes the breaker, as a probe's answer does.
-  void close(uint64_t now_ns);
+  // Closes the breaker, as a probe's answer does; its next opening is no relapse.
+  void forgive(uint64_t now_ns);
 
   bool is_open() const { return is_open_; }
   // Until the next probe may pass. REQUIRES: is_open().
@@ -54,13 +67,16 @@ class Breaker {
     double sum = 0;
   };
 
-  void isolate(uint64_t isolation_ns, uint64_t now_ns);
+  void isolate(uint64_t now_ns);
+  void close(uint64_t now_ns);
 
-  Window short_{0.822, 10};  // 2 % are left after 20 answers
-  Window long_{0.9922, 50};  // 2 % are left after 500 answers
+  uint64_t isolation_max_ns_;
+  Window short_;  // 2 % are left after 20 answers
+  Window long_;   // 2 % are left after 500 answers
   master::MovingAverage answer_ns_{64};
   Pass pass_ = 0;  // of fetches that pass now
   bool is_open_ = false;
+  double left_ = 0;  // the part of the limits that the sums leave when it closes
   uint64_t isolation_ns_ = 0;
   uint64_t opened_ns_ = 0;
   uint64_t closed_ns_ = 0;

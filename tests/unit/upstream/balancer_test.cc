@@ -107,6 +107,21 @@ TEST_CASE("balancer: an address that fails is ejected, and back within a second 
   CHECK(traffic.got[1] > 61'000 / 5);
 }
 
+TEST_CASE("balancer: of three addresses, the slow one and the one where half fails are left out") {
+  std::minstd_rand random(3);
+  uint64_t failed = 0;
+  const auto half = [&](size_t address) {
+    const bool fails = address == 2 && random() % 2 == 0;
+    failed += fails;
+    return fails;
+  };
+  Traffic traffic({5 * kNsPerMs, 100 * kNsPerMs, 5 * kNsPerMs});
+  traffic.run(2, 5 * kNsPerMs, half);
+  failed = traffic.got[1] = 0;
+  traffic.run(60, 5 * kNsPerMs, half);
+  CHECK(failed + traffic.got[1] < 60 * 200 / 200);  // half a percent of all
+}
+
 TEST_CASE("balancer: an address that fails at once draws no more fetches than a healthy one") {
   Traffic traffic({5 * kNsPerMs, 1000, 5 * kNsPerMs});
   uint64_t number = 0;

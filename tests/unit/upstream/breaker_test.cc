@@ -1,7 +1,9 @@
 #include "upstream/breaker.h"
 
+#include <cmath>
 #include <doctest/doctest.h>
 #include <random>
+#include <vector>
 
 namespace ringmaster::upstream {
 namespace {
@@ -17,8 +19,8 @@ Breaker::Change fetch(Breaker& breaker, uint64_t& now_ns, bool fails, uint64_t f
 }
 
 // How many failures in a row open it, after ten answers.
-size_t failures_until_open(uint64_t failing_ms) {
-  Breaker breaker;
+size_t failures_until_open(const Breaker::Limits& limits, uint64_t failing_ms) {
+  Breaker breaker(limits);
   uint64_t now_ns = kNsPerS;
   for (int i = 0; i < 10; ++i)
     fetch(breaker, now_ns, false);
@@ -51,8 +53,13 @@ struct Load {
 }  // namespace
 
 TEST_CASE("breaker: ten quick failures in a row open it, or five that take long") {
-  CHECK(failures_until_open(1) == 10);
-  CHECK(failures_until_open(1000) == 5);
+  CHECK(failures_until_open(Breaker::kUpstream, 1) == 10);
+  CHECK(failures_until_open(Breaker::kUpstream, 1000) == 5);
+}
+
+TEST_CASE("breaker: half as many failures open that of an address") {
+  CHECK(failures_until_open(Breaker::kAddress, 1) == 5);
+  CHECK(failures_until_open(Breaker::kAddress, 1000) == 3);
 }
 
 TEST_CASE("breaker: it isolates for 100 ms, and twice as long after each failed probe") {
@@ -114,6 +121,44 @@ TEST_CASE("breaker: a relapse within 10 s isolates for longer, a later one for 1
       fetch(breaker, now_ns, true);
     CHECK(failures == 5);  // the sum was half full
     CHECK(breaker.wait_ns(now_ns) == (is_soon ? 200 : 100) * kNsPerMs);
+  }
+}
+
+TEST_CASE("breaker: each relapse isolates for twice as long, and takes fewer failures") {
+  struct Kind {
+    Breaker::Limits limits;
+    std::vector<uint64_t> isolations_ms;
+  };
+  const Kind kinds[] = {
+      {Breaker::kUpstream, {100, 200, 400, 800, 800, 800, 800, 800, 800}},
+      {Breaker::kAddress, {100, 200, 400, 800, 1600, 3200, 6400, 12'800, 12'800}},
+  };
+  for (const Kind& kind : kinds) {
+    Breaker breaker(kind.limits);
+    uint64_t now_ns = kNsPerS;
+    double wanted = kind.limits.failures;
+    for (const uint64_t isolation_ms : kind.isolations_ms) {
+      int failures = 0;
+      for (; !breaker.is_open(); ++failures)
+        fetch(breaker, now_ns, true);
+      CHECK(failures == std::ceil(wanted));
+      wanted /= 2;
+      CHECK(breaker.wait_ns(now_ns) == isolation_ms * kNsPerMs);
+      now_ns += isolation_ms * kNsPerMs;
+      CHECK(fetch(breaker, now_ns, false) == Breaker::Change::kClosed);
+    }
+  }
+}
+
+TEST_CASE("breaker: when it opens after it was forgiven, this is no relapse") {
+  Breaker breaker;
+  uint64_t now_ns = kNsPerS;
+  for (int round = 0; round < 3; ++round) {
+    while (!breaker.is_open())
+      fetch(breaker, now_ns, true);
+    CHECK(breaker.wait_ns(now_ns) == 100 * kNsPerMs);
+    breaker.forgive(now_ns);
+    CHECK(!breaker.is_open());
   }
 }
 

@@ -174,7 +174,7 @@ bool Scheduler::does_any_wait_for(const Entry& entry) const {
 int64_t Scheduler::room_of(const Entry& entry) const {
   const bool is_known = costs_.is_known(entry.method, entry.step);
   const int64_t run_ns = rounded(costs_.run_ns(entry.method, entry.step));
-  return WorkerLoad::room_of(run_ns, is_known);
+  return WorkerLoad::room_of(run_ns, is_known, entry.memory_bytes);
 }
 
 // A batch goes as a whole to an idle worker if it takes longer than the dispatch window, or if its
@@ -306,7 +306,8 @@ void Scheduler::on_published(Entry& entry, uint64_t now_ns) {
   // expected to keep its worker no longer than that, however long such jobs take.
   const int64_t most_ns =
       std::max<int64_t>(0, entry.deadline_ns - now) + static_cast<int64_t>(Trials::kAbandonedNs);
-  load_.add(unit, std::min(entry.charged_ns, most_ns), costs_.is_known(entry.method, entry.step));
+  load_.add(unit, std::min(entry.charged_ns, most_ns), costs_.is_known(entry.method, entry.step),
+            entry.memory_bytes);
   entry.unit = &unit;
 }
 

@@ -119,9 +119,11 @@ class ShareGroup : public Share {
     virtual_ns_ = finish_max_ = 0;
     last_mover_ = nullptr;
   }
-  // There are no jobs at all: the time that members have had beyond their shares is forgotten.
+  // There are no jobs at all: the time that members have had beyond their shares is forgotten. The
+  // member that has had most gets no credit, or else a client that sends large batches in a loop
+  // would have a new one after each moment without jobs.
   void settle() {
-    virtual_ns_ = std::max(virtual_ns_, finish_max_ + credit_ns_);
+    virtual_ns_ = std::max(virtual_ns_, finish_max_);
     last_mover_ = nullptr;
   }
 

@@ -25,24 +25,25 @@ WorkerUnit& WorkerLoad::open(Lane& lane, int64_t now_ns) {
   if (unused_.empty()) unused_.emplace_back();
   WorkerUnit& unit = unused_.front();
   waiting_.splice(waiting_.end(), unused_, unused_.begin());
-  unit = {&lane, 0, 0, 0, true, false, 0, std::prev(waiting_.end())};
+  unit = {.lane = &lane, .self = std::prev(waiting_.end())};
   ++lane.out;
   begin_waiting(now_ns);
   return unit;
 }
 
-void WorkerLoad::add(WorkerUnit& unit, int64_t expected_ns, bool is_known) {
+void WorkerLoad::add(WorkerUnit& unit, int64_t expected_ns, bool is_known, uint64_t bytes) {
   unit.is_known &= is_known;
   ++unit.jobs;
   ++jobs_;
   unit.expected_ns += expected_ns;
+  unit.bytes += bytes;
   work_ns_ += expected_ns;
   if (unit.has_begun) {
     begun_[unit.begun].end_ns += expected_ns;
   } else {
     not_begun_ns_ += expected_ns;
   }
-  const int64_t room = room_of(unit.expected_ns, is_known);
+  const int64_t room = room_of(unit.expected_ns, is_known, unit.bytes);
   room_ns_ += room - unit.room_ns;
   unit.lane->room_ns += room - unit.room_ns;
   unit.room_ns = room;

@@ -2,9 +2,10 @@
 //
 // The dispatch window is a time: at most a millisecond of work is published ahead of each worker,
 // so no job is published behind a long one, and the earliest deadline goes first among the jobs
-// that have not begun. A batch that takes longer than the window, or an unknown time, is one unit
-// and waits for a free worker: if its jobs were published one by one as they arrive, each would be
-// a batch of one.
+// that have not begun. Nor are more payload bytes published ahead than the master handles in a
+// millisecond: else the workers have many results ready, and a small one waits behind them. A batch
+// that takes longer than the window, or an unknown time, is one unit and waits for a free worker:
+// if its jobs were published one by one as they arrive, each would be a batch of one.
 //
 // The workers take units in the order of publication. So the master knows without asking which
 // units have begun: the first ones, as many as there are workers; then the next one whenever a unit
@@ -27,6 +28,7 @@ struct WorkerUnit {
   Lane* lane = nullptr;
   size_t jobs = 0;
   int64_t expected_ns = 0;
+  uint64_t bytes = 0;  // of the payloads
   int64_t room_ns = 0;
   bool is_known = true;  // the unit's time is known; else it counts as 0
   bool has_begun = false;
@@ -38,6 +40,8 @@ class WorkerLoad {
  public:
   // The most work that is published ahead of each worker.
   static constexpr int64_t kAheadNs = 1'000'000;
+  // What the master needs to copy a job's payload, and to copy and send a result of that size.
+  static constexpr int64_t kNsPerByte = 4;
 
   // The workers and the work that a prediction counts.
   struct View {
@@ -71,8 +75,9 @@ class WorkerLoad {
     return std::min({worth_waking, jobs_, workers_});
   }
   // A job of unknown time takes the room of a long one.
-  static int64_t room_of(int64_t expected_ns, bool is_known) {
-    return is_known ? std::min(expected_ns, kAheadNs) : kAheadNs;
+  static int64_t room_of(int64_t expected_ns, bool is_known, uint64_t bytes) {
+    const int64_t bytes_ns = kNsPerByte * static_cast<int64_t>(bytes);
+    return is_known ? std::min(std::max(expected_ns, bytes_ns), kAheadNs) : kAheadNs;
   }
   bool has_room(int64_t room_ns, int64_t reserved_ns) const {
     const int64_t all_ns = static_cast<int64_t>(workers_) * kAheadNs;
@@ -80,7 +85,7 @@ class WorkerLoad {
   }
 
   WorkerUnit& open(Lane& lane, int64_t now_ns);
-  void add(WorkerUnit& unit, int64_t expected_ns, bool is_known);
+  void add(WorkerUnit& unit, int64_t expected_ns, bool is_known, uint64_t bytes);
   // A job of the unit is done, withdrawn or lost.
   void remove(WorkerUnit& unit, int64_t now_ns);
   // The unit will keep its worker for another `left_ns`, whatever was expected.

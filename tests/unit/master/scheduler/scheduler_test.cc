@@ -100,6 +100,25 @@ TEST_CASE("scheduler: a job that was lost with its worker is charged") {
   }
 }
 
+TEST_CASE("scheduler: a large batch, sent as soon as the last one is done, lets others go first") {
+  Scene scene(1);
+  const uint32_t method = scene.method(100'000);
+  ClientShare& batches = scene.client("batches");
+  ClientShare& other = scene.client("other");
+  scene.queue(other, method);
+  for (int round = 0; round < 2; ++round) {
+    for (int i = 0; i < 1000; ++i)
+      scene.queue(batches, method);
+    while (Entry* const next = scene.publish())
+      scene.finish(*next, 100'000);
+  }
+  for (int i = 0; i < 1000; ++i)
+    scene.queue(batches, method);
+  scene.publish();
+  Entry* const wanted = &scene.queue(other, method);  // with the latest deadline
+  CHECK(scene.publish() == wanted);
+}
+
 TEST_CASE("scheduler: short jobs of a method with a reserved worker do not starve others") {
   Scene scene(3);
   const uint32_t flood = scene.method(kNsPerMs / 10, 1);

@@ -10,7 +10,7 @@ namespace {
 
 WorkerUnit& publish(WorkerLoad& load, Lane& lane, int64_t expected_ns, int64_t now_ns = 0) {
   WorkerUnit& unit = load.open(lane, now_ns);
-  load.add(unit, expected_ns, true);
+  load.add(unit, expected_ns, true, 0);
   return unit;
 }
 
@@ -36,14 +36,26 @@ TEST_CASE("worker load: a worker has one long job, or a millisecond of short one
   CHECK(count == 100);
 }
 
+TEST_CASE("worker load: a worker has a millisecond of payloads, however short their jobs are") {
+  TwoWorkers two;
+  constexpr uint64_t kBytes = 10'000;
+  const int64_t room = WorkerLoad::room_of(1000, true, kBytes);
+  size_t count = 0;
+  for (; two.load.has_room(room, 0); ++count)
+    two.load.add(two.load.open(two.lane, 0), 1000, true, kBytes);
+  CHECK(count == 2 * WorkerLoad::kAheadNs / (WorkerLoad::kNsPerByte * kBytes));
+  two.load.set_workers(3, 0);
+  CHECK(two.load.has_room(WorkerLoad::room_of(1000, true, 100'000'000), 0));  // for a free worker
+}
+
 TEST_CASE("worker load: without workers there is no room") {
   WorkerLoad load;
-  CHECK(!load.has_room(WorkerLoad::room_of(1, true), 0));
-  CHECK(!load.has_room(WorkerLoad::room_of(0, true), 0));
+  CHECK(!load.has_room(WorkerLoad::room_of(1, true, 0), 0));
+  CHECK(!load.has_room(WorkerLoad::room_of(0, true, 0), 0));
 }
 
 TEST_CASE("worker load: a job of unknown time takes the room of a long one") {
-  CHECK(WorkerLoad::room_of(0, false) == WorkerLoad::kAheadNs);
+  CHECK(WorkerLoad::room_of(0, false, 0) == WorkerLoad::kAheadNs);
 }
 
 TEST_CASE("worker load: waiting work begins where the workers are done first") {
@@ -63,7 +75,7 @@ TEST_CASE("worker load: waiting work begins where the workers are done first") {
 TEST_CASE("worker load: a job of unknown time adds no wait, however long it runs") {
   TwoWorkers two;
   for (int i = 0; i < 2; ++i)
-    two.load.add(two.load.open(two.lane, 0), 0, false);
+    two.load.add(two.load.open(two.lane, 0), 0, false, 0);
   CHECK(two.load.wait_ns(0, two.all, 900 * kNsPerMs) == 0);
 }
 
@@ -82,8 +94,8 @@ TEST_CASE("worker load: units begin in their order, each when another is done") 
 TEST_CASE("worker load: a batch is one unit until its last job is done") {
   TwoWorkers two;
   WorkerUnit& unit = two.load.open(two.lane, 0);
-  two.load.add(unit, 3 * kNsPerMs, true);
-  two.load.add(unit, 3 * kNsPerMs, true);
+  two.load.add(unit, 3 * kNsPerMs, true, 0);
+  two.load.add(unit, 3 * kNsPerMs, true, 0);
   CHECK(two.load.units() == 1);
   CHECK(two.load.jobs() == 2);
   CHECK(two.load.room_ns() == kNsPerMs);

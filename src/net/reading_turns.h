@@ -25,7 +25,7 @@ namespace ringmaster::net {
 
 class ReadingTurns {
  public:
-  static constexpr uint64_t kTurnNs = 2 * kNsPerMs;
+  static constexpr uint64_t kTurnNs = kNsPerMs;
 
   // Whether to read a ready connection now. `last_round` is the connection's own: 0 before the
   // first call.

@@ -40,11 +40,11 @@ TEST_CASE("reading turns: a turn with time for all reads all") {
   CHECK(all.turn(0) == "aaabbbcccdddeee");
 }
 
-TEST_CASE("reading turns: connections that a turn of 2 ms leaves are read next, once each") {
+TEST_CASE("reading turns: connections that a turn leaves are read next, once each") {
   AllReady all;
-  CHECK(all.turn(kNsPerMs * 4 / 5) == "aaa");
-  CHECK(all.turn(kNsPerMs * 4 / 5) == "bcd");
-  CHECK(all.turn(kNsPerMs * 4 / 5) == "e");
+  CHECK(all.turn(ReadingTurns::kTurnNs * 2 / 5) == "aaa");
+  CHECK(all.turn(ReadingTurns::kTurnNs * 2 / 5) == "bcd");
+  CHECK(all.turn(ReadingTurns::kTurnNs * 2 / 5) == "e");
   CHECK(all.turn(100 * kNsPerMs) == "a");
   CHECK(all.turn(100 * kNsPerMs) == "b");
   CHECK(all.turn(0) == "cde");

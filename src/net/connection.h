@@ -12,7 +12,7 @@
 // Cost:    one or more read(2) per wake-up, see ReadingTurns, into a buffer that all connections
 //          share or, for a long message, into its own. One write(2) per flush() for all of
 //          output(); a long response may have its own write(2): see send(). A write(2) has at most
-//          512 KiB; the next part follows in the next turn of the loop.
+//          512 KiB; libuv writes up to nine such parts in a turn of the loop.
 // TLS:     lies below: all bytes here are plaintext. The message timeout also limits a TLS
 //          handshake and a record. A long output is encrypted part by part, as the client reads it.
 #pragma once

@@ -79,7 +79,7 @@ void LongMessages::on_parsed() {
   parsed_ = &work.order;
   start_next();  // the next one is parsed while this one is served
   parsed_ = nullptr;
-  if (work.order.on_parsed) work.order.on_parsed(work.message);
+  if (work.order.on_parsed) work.order.on_parsed(std::move(work.message));
 }
 
 void LongMessages::start_next() {

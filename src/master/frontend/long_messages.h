@@ -48,7 +48,7 @@ class LongMessages {
     // Called before a message that has waited is parsed. False: the message is dropped. The
     // callback may call forget() for other owners.
     std::function<bool()> is_wanted;
-    std::function<void(const rpc::Message& message)> on_parsed;
+    std::function<void(rpc::Message message)> on_parsed;
   };
 
   // Starts the thread. REQUIRES: no worker exists yet, since a handler could start all threads that

@@ -27,7 +27,32 @@ double take_jitter(double& next) {
 // The longest params of a built-in method: the event loop itself reads them.
 constexpr size_t kBuiltInParamsBytes = 4 << 10;
 
+// Null: the response is that of one request.
+std::shared_ptr<Reply> reply_to(const rpc::Message& message,
+                                const std::optional<Reply::Http>& http) {
+  if (!message.is_batch && !http) return nullptr;
+  return std::make_shared<Reply>(message.is_batch, http);
+}
+
+bool is_json(const rpc::Message& message) {
+  return message.requests.empty() || !message.requests.front().error ||
+         message.requests.front().error->code != rpc::kParseError;
+}
+
 }  // namespace
+
+// A message that a thread parses and whose requests begin in several turns of the loop: each of
+// them copies its params.
+struct Session::LongMessage {
+  std::string_view text;
+  std::shared_ptr<const void> bytes;  // keep the text valid
+  std::optional<Reply::Http> http;
+  std::shared_ptr<const rpc::Wanted> wanted = nullptr;  // by which it was parsed
+  rpc::Message message = {};
+  std::shared_ptr<Reply> reply = nullptr;
+  size_t begun = 0;     // requests
+  bool is_due = false;  // the next turn begins more of them
+};
 
 Session::Session(net::Stream stream, std::unique_ptr<net::TlsStream> tls, Shared& shared,
                  uint64_t now_ns)
@@ -84,29 +109,61 @@ bool Session::on_message(std::string_view text) {
     static_assert(LongMessages::kBytesMin >= net::Connection::kReadBytesMax);
     std::shared_ptr<const void> bytes = connection_.take_message();
     RM_ASSERT(bytes != nullptr);  // the message came in more than one read
-    parse_later(text, std::move(bytes), http);
+    charge(static_cast<int64_t>(text.size()));
+    long_message_.reset(new LongMessage{text, std::move(bytes), http});
+    update_hold();
+    parse_later();
     return true;
   }
   return serve(rpc::parse(text, limits().batch_items, *shared_.wanted), http);
 }
 
-void Session::parse_later(std::string_view text, std::shared_ptr<const void> bytes,
-                          const std::optional<Reply::Http>& http) {
-  is_parsing_ = true;
-  update_hold();
-  const auto held_bytes = static_cast<int64_t>(text.size());
-  charge(held_bytes);
-  const auto on_parsed = [self = shared_from_this(), text, bytes, wanted = shared_.wanted,
-                          held_bytes, http](const rpc::Message& parsed) {
-    if (self->close_if_gone()) return;
-    self->charge(-held_bytes);
-    // After a reload, methods may want other members of their params.
-    if (*wanted != *self->shared_.wanted) return self->parse_later(text, bytes, http);
-    self->end_parsing();
-    if (!self->serve(parsed, http)) self->connection_.reject_message();
+void Session::parse_later() {
+  long_message_->wanted = shared_.wanted;
+  const std::string_view text = long_message_->text;
+  const auto on_parsed = [self = shared_from_this()](rpc::Message parsed) {
+    self->on_parsed(std::move(parsed));
   };
-  shared_.long_messages->parse({this, client(), text, std::move(bytes), limits().batch_items,
+  shared_.long_messages->parse({this, client(), text, long_message_->bytes, limits().batch_items,
                                 shared_.wanted, [this] { return !close_if_gone(); }, on_parsed});
+}
+
+void Session::on_parsed(rpc::Message message) {
+  if (close_if_gone()) return;
+  LongMessage& its = *long_message_;
+  its.message = std::move(message);
+  if (its.begun == 0) its.reply = reply_to(its.message, its.http);
+  begin_some();
+}
+
+void Session::begin_some() {
+  const std::shared_ptr<LongMessage> its = long_message_;  // also if the session is closed
+  // After a reload, methods may want other members of their params.
+  if (*its->wanted != *shared_.wanted) return parse_later();
+  if (!may_begin(its->message, its->http)) {
+    end_long_message();
+    return finish_when_idle();
+  }
+  const auto& requests = its->message.requests;
+  while (its->begun < requests.size()) {
+    begin(requests[its->begun++], its->reply);
+    if (is_closed()) return;
+    if (its->begun < requests.size() && shared_.reading_turns.is_over(now_ns())) {
+      its->is_due = true;
+      return shared_.on_paused(shared_from_this());
+    }
+  }
+  is_beginning_ = true;
+  end_long_message();
+  end_beginning(its->reply);
+  if (!is_json(its->message)) connection_.reject_message();
+}
+
+void Session::end_long_message() {
+  charge(-static_cast<int64_t>(long_message_->text.size()));
+  long_message_.reset();
+  shared_.awaited.erase(this);
+  update_hold();
 }
 
 // While a message is parsed, the connection is not read. So nothing else notices a reset.
@@ -117,34 +174,34 @@ bool Session::close_if_gone() {
 }
 
 void Session::await_served() {
-  if (is_parsing_ || connection_.is_paused()) shared_.awaited.insert(this);
-}
-
-void Session::end_parsing() {
-  is_parsing_ = false;
-  shared_.awaited.erase(this);
+  if (long_message_ != nullptr || connection_.is_paused()) shared_.awaited.insert(this);
 }
 
 void Session::go_on() {
-  connection_.go_on();
-  if (!is_parsing_ && !connection_.is_paused()) shared_.awaited.erase(this);
+  if (long_message_ != nullptr && std::exchange(long_message_->is_due, false) && !close_if_gone())
+    begin_some();
+  if (connection_.is_paused()) connection_.go_on();
+  if (long_message_ == nullptr && !connection_.is_paused()) shared_.awaited.erase(this);
 }
 
 bool Session::serve(const rpc::Message& message, const std::optional<Reply::Http>& http) {
-  const bool is_json = message.requests.empty() || !message.requests.front().error ||
-                       message.requests.front().error->code != rpc::kParseError;
-  if (!is_authenticated_ && !http && !is_authentication(message)) {
-    refuse_unauthenticated(message);
-    return true;
-  }
-  std::shared_ptr<Reply> reply;
-  if (message.is_batch || http) {
-    reply = std::make_shared<Reply>(message.is_batch, http);
-  }
-  // A batch's first requests may be answered before the others begin. The session is not idle then.
+  if (!may_begin(message, http)) return true;
+  const std::shared_ptr<Reply> reply = reply_to(message, http);
   is_beginning_ = true;
   for (const rpc::Request& request : message.requests)
     begin(request, reply);
+  end_beginning(reply);
+  return is_json(message);
+}
+
+bool Session::may_begin(const rpc::Message& message, const std::optional<Reply::Http>& http) {
+  if (is_authenticated_ || http || is_authentication(message)) return true;
+  refuse_unauthenticated(message);
+  return false;
+}
+
+// A batch's first requests may be answered before the others begin. The session is not idle then.
+void Session::end_beginning(const std::shared_ptr<Reply>& reply) {
   is_beginning_ = false;
   if (reply != nullptr) {
     reply->close();
@@ -152,7 +209,6 @@ bool Session::serve(const rpc::Message& message, const std::optional<Reply::Http
   }
   update_hold();
   if (is_finishing_) finish_when_idle();
-  return is_json;
 }
 
 bool Session::is_authentication(const rpc::Message& message) const {
@@ -329,7 +385,7 @@ void Session::update_idle() {
 void Session::update_hold() {
   update_idle();
   const bool is_full = std::max(calls_.size(), line_.size()) >= limits().in_flight_per_connection;
-  const bool hold = is_full || is_unwelcome_ || is_parsing_;
+  const bool hold = is_full || is_unwelcome_ || long_message_ != nullptr;
   if (hold == is_held_) return;
   is_held_ = hold;
   connection_.hold_reading(hold);
@@ -338,8 +394,9 @@ void Session::update_hold() {
 
 void Session::on_closed() {
   shared_.handshakes->forget(connection_, now_ns());
-  if (is_parsing_) shared_.long_messages->forget(this);
-  end_parsing();
+  if (long_message_ != nullptr) shared_.long_messages->forget(this);
+  long_message_.reset();
+  shared_.awaited.erase(this);
   shared_.on_closed(shared_from_this());
   if (place_) shared_.clients.remove(*place_);
   place_.reset();

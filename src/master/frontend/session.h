@@ -88,7 +88,7 @@ class Session final : public std::enable_shared_from_this<Session>,
   // answers, or messages that wait for a turn, it goes to the end of its client's idle connections.
   // While a known client is sending a request, the connection counts as busy.
   bool make_room();
-  // If messages that were read wait to be parsed, or for a turn, adds this session to
+  // If messages that were read wait to be parsed, or for turns, adds this session to
   // Shared::awaited until they are served.
   void await_served();
   // After on_paused: see net::Connection::go_on().
@@ -111,11 +111,12 @@ class Session final : public std::enable_shared_from_this<Session>,
   // Closes the connection once all answers were sent.
   void finish_when_idle();
   bool is_idle() const {
-    return calls_.empty() && line_.is_empty() && !is_parsing_ && !is_beginning_;
+    return calls_.empty() && line_.is_empty() && long_message_ == nullptr && !is_beginning_;
   }
 
  private:
-  class Call;  // in session_calls.cc
+  class Call;          // in session_calls.cc
+  struct LongMessage;  // in session.cc
 
   // An answer of this length is sent without a copy, by a system call of its own.
   static constexpr size_t kSentAtOnceBytes = 16 << 10;
@@ -141,14 +142,21 @@ class Session final : public std::enable_shared_from_this<Session>,
   // Counts the connection for this client from now on, by its token or certificate. False: the
   // client has connections_per_client already.
   [[nodiscard]] bool identify(const std::string& client);
-  // Has a thread parse a long message, then serves it. The connection is not read until then.
-  void parse_later(std::string_view text, std::shared_ptr<const void> bytes,
-                   const std::optional<Reply::Http>& http);
-  void end_parsing();
+  // Has a thread parse the long message, then serves it. The connection is not read until then.
+  void parse_later();
+  void on_parsed(rpc::Message message);
+  // Begins requests of the long message until this turn of the loop has served for long enough; the
+  // next turns go on.
+  void begin_some();
+  void end_long_message();
   // Closes the connection if its client has reset it. True: the connection is closed.
   bool close_if_gone();
   // False: the message is not JSON.
   bool serve(const rpc::Message& message, const std::optional<Reply::Http>& http);
+  // Whether requests of this message may begin. False: the client was told why not.
+  bool may_begin(const rpc::Message& message, const std::optional<Reply::Http>& http);
+  // Call when all requests of the message have begun.
+  void end_beginning(const std::shared_ptr<Reply>& reply);
   // The client's share of the workers of the deployment that serves.
   ClientShare& share();
   bool is_authentication(const rpc::Message& message) const;
@@ -219,8 +227,8 @@ class Session final : public std::enable_shared_from_this<Session>,
   std::shared_ptr<ClientShare> share_;                // null: not asked for yet
   uint32_t client_name_ = 0;                          // in the recorder's table; 0: not asked for
   bool is_unwelcome_ = false;                         // further messages are ignored
-  bool is_parsing_ = false;                           // see parse_later()
-  bool is_beginning_ = false;                         // serve() is beginning requests
+  std::shared_ptr<LongMessage> long_message_;         // null: none is being served
+  bool is_beginning_ = false;                         // requests of a message begin
   bool is_held_ = false;
   bool is_finishing_ = false;
 };

@@ -125,6 +125,8 @@ Breaker::Change Balancer::on_failure(const Choice& choice, uint64_t took_ns, uin
   if (change != Breaker::Change::kOpened) return change;
   if (ejected_ + 1 > size_ / 2) {
     address.breaker.forgive(now_ns);
+    for (Address& other : addresses_)  // one of them may have recovered
+      if (!other.has_gone && other.breaker.is_open()) other.breaker.hasten_probe(now_ns);
     return Breaker::Change::kNone;
   }
   ++ejected_;

@@ -7,6 +7,7 @@ namespace {
 
 constexpr double kCostMax = 2;
 constexpr uint64_t kRelapseNs = 10 * kNsPerS;
+constexpr double kLeft = 0.5;
 
 }  // namespace
 
@@ -50,14 +51,19 @@ Breaker::Change Breaker::on_failure(Pass pass, uint64_t took_ns, uint64_t now_ns
   ++pass_;
   const bool is_relapse = isolation_ns_ > 0 && now_ns - closed_ns_ < kRelapseNs;
   isolation_ns_ = is_relapse ? std::min(2 * isolation_ns_, isolation_max_ns_) : kIsolationMinNs;
-  left_ = is_relapse ? left_ / 2 : 0.5;
+  left_ = is_relapse ? left_ / 2 : kLeft;
   isolate(now_ns);
   return Change::kOpened;
 }
 
 void Breaker::forgive(uint64_t now_ns) {
+  left_ = kLeft;
   close(now_ns);
   isolation_ns_ = 0;
+}
+
+void Breaker::hasten_probe(uint64_t now_ns) {
+  probe_ns_ = std::min(probe_ns_, now_ns + kIsolationMaxNs);
 }
 
 void Breaker::isolate(uint64_t now_ns) {

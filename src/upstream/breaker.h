@@ -4,13 +4,14 @@
 // Opens:    a failure costs what it took, in units of the recent mean time of an answer: 1 at
 //           least, 2 at most. The costs add up in two windows, and each answer shrinks their sums.
 //           The short window opens the breaker of an upstream after 10 quick failures or 5 timeouts
-//           in a row, the long one where about a quarter of all fetches fails. An address is given
-//           up after half as many: others take its fetches.
-// Isolates: no fetch passes for 100 ms; for twice as long after each failed probe, up to 800 ms, so
-//           that a recovery is seen in a second; and for twice as long when the breaker opens again
-//           within 10 s, a relapse: up to 800 ms, an address up to 12.8 s.
-// Probes:   when it is over, one fetch passes in each isolation time. The first answer closes the
-//           breaker, with both sums at half of their limits, and nearer to them after each relapse.
+//           in a row, the long one where about a quarter of all fetches fails. The breaker of an
+//           address opens after 5 or 3 in a row, or where a sixth fails: others take its fetches.
+// Isolates: no fetch passes for 100 ms. A failed probe doubles this time, up to 800 ms, so that a
+//           recovery is seen in a second. A relapse, an opening within 10 s of the last closing,
+//           doubles it, too: for an upstream up to 800 ms, for an address up to 12.8 s.
+// Probes:   when that time is over, one fetch passes, and one more after each such time. The first
+//           answer closes the breaker, with both sums at half of their limits; after each relapse
+//           nearer to them.
 // Source:   brpc, docs/en/circuit_breaker.md and src/brpc/circuit_breaker.cpp. Ours differ in the
 //           least cost, without which refused connections cost nothing, and in shorter windows.
 #pragma once
@@ -49,6 +50,8 @@ class Breaker {
   // How a fetch with this pass ended. An end that says nothing about the upstream is not reported.
   Change on_answer(Pass pass, uint64_t took_ns, uint64_t now_ns);
   Change on_failure(Pass pass, uint64_t took_ns, uint64_t now_ns);
+  // The next probe may pass within kIsolationMaxNs.
+  void hasten_probe(uint64_t now_ns);
   // Closes the breaker, as a probe's answer does; its next opening is no relapse.
   void forgive(uint64_t now_ns);
 

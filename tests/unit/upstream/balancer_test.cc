@@ -122,6 +122,18 @@ TEST_CASE("balancer: of three addresses, the slow one and the one where half fai
   CHECK(failed + traffic.got[1] < 60 * 200 / 200);  // half a percent of all
 }
 
+TEST_CASE("balancer: if the others fail, an address that has relapsed is probed soon") {
+  std::minstd_rand random(3);
+  Traffic traffic({5 * kNsPerMs, 5 * kNsPerMs});
+  traffic.run(60, kNsPerMs, [&](size_t address) { return address == 0 && random() % 2 == 0; });
+  REQUIRE(traffic.balancer.ejected() == 1);
+  const auto second = [](size_t address) { return address == 1; };
+  traffic.run(1, kNsPerMs, second);
+  traffic.got.assign(2, 0);
+  traffic.run(1, kNsPerMs, second);
+  CHECK(traffic.got[0] > 990);
+}
+
 TEST_CASE("balancer: an address that fails at once draws no more fetches than a healthy one") {
   Traffic traffic({5 * kNsPerMs, 1000, 5 * kNsPerMs});
   uint64_t number = 0;

@@ -160,6 +160,16 @@ TEST_CASE("breaker: when it opens after it was forgiven, this is no relapse") {
     breaker.forgive(now_ns);
     CHECK(!breaker.is_open());
   }
+  for (int relapse = 0; relapse < 5; ++relapse) {
+    while (!breaker.is_open())
+      fetch(breaker, now_ns, true);
+    now_ns += kNsPerS;
+    fetch(breaker, now_ns, false);
+  }
+  while (!breaker.is_open())
+    fetch(breaker, now_ns, true);
+  breaker.forgive(now_ns);
+  CHECK(breaker.cost() == 0.5);
 }
 
 TEST_CASE("breaker: a tenth of failures never opens it, a half soon does") {

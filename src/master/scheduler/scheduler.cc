@@ -174,7 +174,13 @@ bool Scheduler::does_any_wait_for(const Entry& entry) const {
 int64_t Scheduler::room_of(const Entry& entry) const {
   const bool is_known = costs_.is_known(entry.method, entry.step);
   const int64_t run_ns = rounded(costs_.run_ns(entry.method, entry.step));
-  return WorkerLoad::room_of(run_ns, is_known, entry.memory_bytes);
+  return WorkerLoad::room_of(run_ns, is_known, bytes_of(entry));
+}
+
+// The payload bytes that count for the dispatch window: none of a method with batches, so that
+// batches stay whole.
+uint64_t Scheduler::bytes_of(const Entry& entry) const {
+  return lane_of(entry.method).batch > 1 ? 0 : entry.memory_bytes;
 }
 
 // A batch goes as a whole to an idle worker if it takes longer than the dispatch window, or if its
@@ -307,7 +313,7 @@ void Scheduler::on_published(Entry& entry, uint64_t now_ns) {
   const int64_t most_ns =
       std::max<int64_t>(0, entry.deadline_ns - now) + static_cast<int64_t>(Trials::kAbandonedNs);
   load_.add(unit, std::min(entry.charged_ns, most_ns), costs_.is_known(entry.method, entry.step),
-            entry.memory_bytes);
+            bytes_of(entry));
   entry.unit = &unit;
 }
 

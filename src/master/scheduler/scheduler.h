@@ -148,6 +148,7 @@ class Scheduler {
   void wait(Entry& entry, uint32_t step, bool is_fetching, double work_ns);
   static void add_work(ClientShare& client, int64_t work_ns);
   int64_t room_of(const Entry& entry) const;
+  uint64_t bytes_of(const Entry& entry) const;
   bool is_whole_unit(const Entry& entry) const;
   Pick descend(const LaneOrder& order, int64_t now_ns) const;
   bool is_blocked(const Lane& lane, const Pick& pick) const;

@@ -34,6 +34,7 @@ void ShareGroup::on_asked(Share& member, uint64_t now_ns, double grain_ns, doubl
 
 void ShareGroup::on_idle(Share& member) {
   member.was_idle = true;
+  idle_finish_max_ = std::max(idle_finish_max_, member.finish);
   if (!member.is_recent) set_active(member, false);
 }
 

@@ -116,14 +116,14 @@ class ShareGroup : public Share {
   static constexpr int64_t kTagMax = int64_t{1} << 61;
   bool has_large_tags() const { return virtual_ns_ > kTagMax || finish_max_ > kTagMax; }
   void begin_anew() {
-    virtual_ns_ = finish_max_ = 0;
+    virtual_ns_ = finish_max_ = idle_finish_max_ = 0;
     last_mover_ = nullptr;
   }
   // There are no jobs at all: the time that members have had beyond their shares is forgotten. The
   // member that has had most gets no credit, or else a client that sends large batches in a loop
   // would have a new one after each moment without jobs.
   void settle() {
-    virtual_ns_ = std::max(virtual_ns_, finish_max_);
+    virtual_ns_ = std::max(virtual_ns_, idle_finish_max_);
     last_mover_ = nullptr;
   }
 
@@ -132,6 +132,7 @@ class ShareGroup : public Share {
 
   int64_t virtual_ns_ = 0;
   int64_t finish_max_ = 0;
+  int64_t idle_finish_max_ = 0;        // of members when they became idle: corrected tags
   const Share* last_mover_ = nullptr;  // the virtual time last moved up to its start
   int64_t credit_ns_ = static_cast<int64_t>(kCreditNs);
   double active_weight_ = 0;

@@ -40,7 +40,8 @@ class WorkerLoad {
  public:
   // The most work that is published ahead of each worker.
   static constexpr int64_t kAheadNs = 1'000'000;
-  // What the master needs to copy a job's payload, and to copy and send a result of that size.
+  // What the master needs to copy a job's payload, and to copy and send a result, which is taken to
+  // be of the same size.
   static constexpr int64_t kNsPerByte = 4;
 
   // The workers and the work that a prediction counts.

@@ -62,7 +62,8 @@ TEST_CASE("share table: a client is kept until others have had as much, or no jo
   table.root().settle();
   look_at_all(table);
   CHECK(table.size() == 2);
-  table.root().on_given(*there, kSecond, true, 9 * kSecond, 2);
+  table.root().on_given(*there, 2 * kSecond, true, 9 * kSecond, 2);
+  table.root().on_idle(*there);
   table.root().settle();
   look_at_all(table);
   CHECK(table.size() == 1);

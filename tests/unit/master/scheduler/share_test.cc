@@ -47,13 +47,15 @@ TEST_CASE("share: a member that was idle and has fallen behind has a new credit"
   CHECK(of.moves(of.light, 50 * kMs) == 0);
   of.group.on_idle(of.light);
   of.moves(of.heavy, 1000 * kMs);
+  of.group.on_idle(of.heavy);
   of.group.settle();
   CHECK(of.moves(of.light, 40 * kMs) == 10 * kMs);
 }
 
 TEST_CASE("share: when no jobs are left, the member that has had most gets no new credit") {
   Members of;
-  CHECK(of.moves(of.light, 150 * kMs) == 25 * kMs);
+  CHECK(of.moves(of.light, 1000 * kMs) == 25 * kMs);
+  of.group.on_corrected(of.light, -800 * kMs);  // it was charged too much
   of.group.on_idle(of.light);
   of.group.settle();
   CHECK(of.group.is_within(of.group.start(of.light)));

@@ -299,7 +299,8 @@ void RunStage::learn_from_overrun(const Job& job, uint32_t worker) {
 }
 
 // Reads the running words, then takes results: a job that the worker had in hand when it printed is
-// named by a running word, or its result is taken now, or was taken in this turn.
+// named by a running word, or its result is taken now, or was taken since the loop polled last: in
+// this turn, or late in the turn before.
 RunStage::Printer RunStage::find_printer(uint32_t worker) {
   if (port_ == nullptr) return {};
   const std::vector<ipc::Publication> in_hand = port_->were_running(worker);
@@ -312,11 +313,12 @@ RunStage::Printer RunStage::find_printer(uint32_t worker) {
     count += times;
     found = {count == 1 ? request : 0, is_another_method ? nullptr : method};
   };
-  if (last.turn == turn_) consider(last.request, last.method, last.count);
+  const bool is_recent = last.turn + 1 >= turn_;
+  if (is_recent) consider(last.request, last.method, last.count);
   for (const ipc::Publication id : in_hand) {
     if (const Job* job = table_.find_published(id)) {
       consider(job->ticket.request, job->method, 1);
-    } else if (id == last.id && last.turn != turn_) {  // answered, and not returned yet
+    } else if (id == last.id && !is_recent) {  // answered, and not returned yet
       consider(last.request, last.method, 1);
     }
   }
@@ -328,7 +330,7 @@ bool RunStage::has_in_hand(uint32_t worker, uint64_t request) {
   const std::vector<ipc::Publication> in_hand = port_->were_running(worker);
   take_results(kAllBytes);
   const LastResult& last = last_results_[worker];
-  if (last.turn == turn_ && last.request == request) return true;
+  if (last.turn + 1 >= turn_ && last.request == request) return true;
   return std::any_of(in_hand.begin(), in_hand.end(), [&](ipc::Publication id) {
     const Job* job = table_.find_published(id);
     return job != nullptr ? job->ticket.request == request

@@ -112,6 +112,11 @@ bool Outputs::is_over(const Source& source) const {
   return !events_.has_in_hand(source.number, source.printer.request);
 }
 
+// Whether a worker has begun the line while it had no job. No job's end will end it.
+bool Outputs::is_nobodys(const Source& source) const {
+  return source.number != fork_server() && source.printer == RunStage::Printer{};
+}
+
 void Outputs::finish(uint32_t number) {
   Source& source = sources_[number];
   std::string rest;
@@ -153,7 +158,7 @@ void Outputs::on_tick(int64_t budget) {
   for (Source& source : sources_) {
     source.credit = std::min(source.credit + share, kCreditMax);
     if (source.is_paused() && source.credit > 0) poll(source);
-    if (source.lines.has_begun() && is_over(source)) flush(source);
+    if (source.lines.has_begun() && (is_over(source) || is_nobodys(source))) flush(source);
   }
 }
 

@@ -68,7 +68,8 @@ class Outputs {
   void finish(uint32_t source);
   void finish_all();
 
-  // Shares `budget` bytes among the sources that wait, and ends lines whose job has ended.
+  // Shares `budget` bytes among the sources that wait. Ends the workers' lines whose job has ended,
+  // or that no job has begun.
   void on_tick(int64_t budget);
 
  private:
@@ -94,6 +95,7 @@ class Outputs {
   void flush(Source& source);
   RunStage::Printer find_printer(const Source& source) const;
   bool is_over(const Source& source) const;
+  bool is_nobodys(const Source& source) const;
   void write(Source& source, std::string_view text, uint64_t cut_bytes);
 
   uv_loop_t* loop_;

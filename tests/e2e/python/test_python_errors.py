@@ -229,6 +229,16 @@ def test_output_of_a_handler_is_logged_with_its_job(server, python):
     running.wait_for_line(r"event=output .*method=f text=begun")
 
 
+def test_what_a_worker_prints_without_a_job_is_logged_also_without_a_line_end(server, python):
+    running = server(workers={"sandbox": False}, handlers={"f": python("""
+        import subprocess
+        def run():
+            subprocess.Popen(["sh", "-c", "sleep 0.5; printf late"], stdout=1)
+    """)})
+    assert running.call("f") is None
+    running.wait_for_line(r"event=output .*text=late")
+
+
 def test_an_async_function_is_refused(server, python):
     running = server(wait=False, handlers={"f": python("async def run(): return 1")})
     assert running.process.wait() == 78

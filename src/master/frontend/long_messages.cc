@@ -1,5 +1,6 @@
 #include "master/frontend/long_messages.h"
 
+#include <csignal>
 #include <cstdint>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
@@ -30,7 +31,11 @@ LongMessages::LongMessages(uv_loop_t* loop) : desk_(std::make_shared<Desk>()) {
     static_cast<LongMessages*>(poll->data)->on_parsed();
   };
   RM_ASSERT(uv_poll_start(poll_.get(), UV_READABLE, on_readable) == 0);
+  sigset_t all, before;  // signals are for the loop's thread; a new thread inherits its mask
+  ::sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);
   std::thread([desk = desk_] { run(*desk); }).detach();
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 LongMessages::~LongMessages() {

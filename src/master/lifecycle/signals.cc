@@ -47,6 +47,11 @@ Signals::~Signals() {
   for (const int signal : kOthers)
     ::sigaddset(&ours, signal);
   ::pthread_sigmask(SIG_BLOCK, &ours, nullptr);
+  // libuv restores the default actions, and other threads have not blocked these signals.
+  handles_.clear();
+  ignore_others();
+  for (const int signal : kObeyed)
+    std::signal(signal, SIG_IGN);
 }
 
 void Signals::on_other(int signal) {

@@ -113,7 +113,7 @@ uint64_t Connection::unsent_bytes() const {
          (write_ != nullptr ? write_->bytes.size() - write_->begin : 0);
 }
 
-// Hands the bytes to libuv, one part in a turn of the loop; `taken` of them are written already.
+// Hands the bytes to libuv part by part; `taken` of them are written already.
 void Connection::write_rest(std::string& bytes, size_t taken) {
   write_ = new Write{{}, std::exchange(bytes, {}), taken, taken, 0, this};
   write_->request.data = write_;

@@ -11,7 +11,8 @@
 // Paused:  one read may bring thousands of messages. If they take the rest of the turn, their
 //          connection is paused. The next turn goes on with paused connections for kTurnNs, then
 //          reads for kTurnNs.
-// Limits:  a turn does not end inside a message, however long its handling takes.
+// Limits:  a turn does not end inside a message, however long its handling takes, but between the
+//          requests of a batch that a thread has parsed.
 // Pure: time is an argument.
 #pragma once
 

@@ -9,8 +9,8 @@
 //            up to 60 ms.
 // Order:     the clients with waiting messages take turns, one message each; the messages of one
 //            client are parsed in the order in which they arrived.
-// Memory:    a message's bytes are freed after on_parsed(), or by forget(). The bytes of a message
-//            that is being parsed are freed only once it is parsed. So at most one message exists
+// Memory:    a message's bytes are let go after on_parsed(), or by forget(). Those of a message
+//            that is being parsed are let go only once it is parsed. So at most one message exists
 //            beyond what the owners count. No callback is called after forget(), nor after the end
 //            of this object. The end does not wait for the message that is being parsed.
 #pragma once

@@ -41,12 +41,14 @@ bool is_json(const rpc::Message& message) {
 
 }  // namespace
 
-// A message that a thread parses and whose requests begin in several turns of the loop: each of
-// them copies its params.
+// A message that a thread parses. Its requests begin in several turns of the loop, since the params
+// of each request are copied.
 struct Session::LongMessage {
   std::string_view text;
   std::shared_ptr<const void> bytes;  // keep the text valid
   std::optional<Reply::Http> http;
+  size_t batch_items;  // the limit when the message came
+  uint64_t charged_bytes = 0;
   std::shared_ptr<const rpc::Wanted> wanted = nullptr;  // by which it was parsed
   rpc::Message message = {};
   std::shared_ptr<Reply> reply = nullptr;
@@ -109,8 +111,8 @@ bool Session::on_message(std::string_view text) {
     static_assert(LongMessages::kBytesMin >= net::Connection::kReadBytesMax);
     std::shared_ptr<const void> bytes = connection_.take_message();
     RM_ASSERT(bytes != nullptr);  // the message came in more than one read
-    charge(static_cast<int64_t>(text.size()));
-    long_message_.reset(new LongMessage{text, std::move(bytes), http});
+    long_message_.reset(new LongMessage{text, std::move(bytes), http, limits().batch_items});
+    charge_long_message(text.size());
     update_hold();
     parse_later();
     return true;
@@ -124,14 +126,16 @@ void Session::parse_later() {
   const auto on_parsed = [self = shared_from_this()](rpc::Message parsed) {
     self->on_parsed(std::move(parsed));
   };
-  shared_.long_messages->parse({this, client(), text, long_message_->bytes, limits().batch_items,
-                                shared_.wanted, [this] { return !close_if_gone(); }, on_parsed});
+  shared_.long_messages->parse({this, client(), text, long_message_->bytes,
+                                long_message_->batch_items, shared_.wanted,
+                                [this] { return !close_if_gone(); }, on_parsed});
 }
 
 void Session::on_parsed(rpc::Message message) {
   if (close_if_gone()) return;
   LongMessage& its = *long_message_;
   its.message = std::move(message);
+  charge_long_message(its.text.size() + its.message.requests.capacity() * sizeof(rpc::Request));
   if (its.begun == 0) its.reply = reply_to(its.message, its.http);
   begin_some();
 }
@@ -139,7 +143,7 @@ void Session::on_parsed(rpc::Message message) {
 void Session::begin_some() {
   const std::shared_ptr<LongMessage> its = long_message_;  // also if the session is closed
   // After a reload, methods may want other members of their params.
-  if (*its->wanted != *shared_.wanted) return parse_later();
+  if (its->wanted != shared_.wanted && *its->wanted != *shared_.wanted) return parse_later();
   if (!may_begin(its->message, its->http)) {
     end_long_message();
     return finish_when_idle();
@@ -159,14 +163,19 @@ void Session::begin_some() {
   if (!is_json(its->message)) connection_.reject_message();
 }
 
+void Session::charge_long_message(uint64_t bytes) {
+  const uint64_t before = std::exchange(long_message_->charged_bytes, bytes);
+  charge(static_cast<int64_t>(bytes) - static_cast<int64_t>(before));
+}
+
 void Session::end_long_message() {
-  charge(-static_cast<int64_t>(long_message_->text.size()));
+  charge_long_message(0);
   long_message_.reset();
   shared_.awaited.erase(this);
   update_hold();
 }
 
-// While a message is parsed, the connection is not read. So nothing else notices a reset.
+// While a long message is served, the connection is not read. So nothing else notices a reset.
 bool Session::close_if_gone() {
   if (is_closed()) return true;
   if (connection_.has_failed()) connection_.abort();
@@ -187,6 +196,7 @@ void Session::go_on() {
 bool Session::serve(const rpc::Message& message, const std::optional<Reply::Http>& http) {
   if (!may_begin(message, http)) return true;
   const std::shared_ptr<Reply> reply = reply_to(message, http);
+  // A batch's first requests may be answered before the others begin. The session is not idle then.
   is_beginning_ = true;
   for (const rpc::Request& request : message.requests)
     begin(request, reply);
@@ -200,7 +210,6 @@ bool Session::may_begin(const rpc::Message& message, const std::optional<Reply::
   return false;
 }
 
-// A batch's first requests may be answered before the others begin. The session is not idle then.
 void Session::end_beginning(const std::shared_ptr<Reply>& reply) {
   is_beginning_ = false;
   if (reply != nullptr) {
@@ -278,7 +287,7 @@ void Session::authenticate(const rpc::Request& request, Reply* reply) {
   const bool is_known = !is_asked || !client.empty();
   if (is_asked && (!is_known || !identify(client))) {
     is_unwelcome_ = true;
-    is_finishing_ = true;  // once the whole message has begun: see serve()
+    is_finishing_ = true;  // once the whole message has begun
     const rpc::Error error =
         is_known ? too_many_connections(Refusal::kConnectionsPerClient) : count_unauthorized();
     return refuse(request, error, reply);
@@ -291,7 +300,9 @@ void Session::authenticate(const rpc::Request& request, Reply* reply) {
 // See openrpc.h. The answer is large, and the memory limit is checked only after all requests of
 // one read. So this function limits the unsent answers.
 void Session::discover(const rpc::Request& request, Reply* reply) {
-  const size_t waiting = connection_.output().size() + connection_.charged_bytes();
+  const uint64_t long_message_bytes = long_message_ ? long_message_->charged_bytes : 0;
+  const size_t waiting =
+      connection_.output().size() + connection_.charged_bytes() - long_message_bytes;
   if (waiting <= net::Connection::kUnsentBytesMax) {
     return answer(request, shared_.deployment->openrpc(), reply);
   }

@@ -91,7 +91,7 @@ class Session final : public std::enable_shared_from_this<Session>,
   // If messages that were read wait to be parsed, or for turns, adds this session to
   // Shared::awaited until they are served.
   void await_served();
-  // After on_paused: see net::Connection::go_on().
+  // After on_paused: begins more of a long batch; see also net::Connection::go_on().
   void go_on();
   // Whether to close the connection because its client does nothing. Call each tick.
   bool has_stalled(uint64_t now_ns) { return connection_.has_stalled(now_ns); }
@@ -148,6 +148,7 @@ class Session final : public std::enable_shared_from_this<Session>,
   // Begins requests of the long message until this turn of the loop has served for long enough; the
   // next turns go on.
   void begin_some();
+  void charge_long_message(uint64_t bytes);  // instead of what is charged for it
   void end_long_message();
   // Closes the connection if its client has reset it. True: the connection is closed.
   bool close_if_gone();

@@ -51,6 +51,15 @@ def test_a_batch_is_answered_in_its_order(running):
     assert [answer["result"][1] for answer in answers] == list(range(100))
 
 
+def test_a_long_batch_does_not_count_as_unsent_answers(running):
+    batch = [json.loads(request("echo", ["x" * 1_500_000], 1)),
+             json.loads(request("rpc.discover", None, 2))]
+    with running.connect() as client:
+        client.send(json.dumps(batch).encode() + b"\n")
+        answers = json.loads(client.read())
+    assert "openrpc" in answers[1]["result"]
+
+
 @pytest.mark.parametrize("framing", ["lines", "concatenated"])
 def test_a_long_message_that_is_no_json_has_the_effect_of_a_short_one(running, framing):
     bad = b'{"a": "' + b"x" * 300_000 + b'", b: 1}'

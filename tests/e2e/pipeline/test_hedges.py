@@ -94,19 +94,25 @@ def test_a_fetch_that_finds_the_budget_empty_is_hedged_when_others_have_filled_i
 
 @pytest.mark.parametrize("after", [1, "p95"])
 def test_hedges_are_at_most_their_part_of_the_fetches(asking, after):
-    """Either all fetches, or one in forty, take longer than a hedge waits."""
+    """Either all fetches, or one in forty, take longer than a hedge waits. Each burst of 20 fills
+    the budget for one hedge more, the last one with its last fetch."""
 
     def serve(connection, body):
         seen.append(body)
-        threading.Event().wait(0.2 if len(seen) % 40 == 0 else 0.005)
+        if after == 1 and is_last_burst.is_set():
+            wait_until(lambda: counted(running, "hedges_total") == 20, "20 hedges")
+        else:
+            threading.Event().wait(0.2 if len(seen) % 40 == 0 else 0.005)
         connection.sendall(answer(b"true"))
 
-    seen = []
+    seen, is_last_burst = [], threading.Event()
     with ScriptedUpstream(serve) as upstream:
         hedge = {"after": after, "budget_percent": 5}
         running = asking(upstream.url, idempotent=True, hedge=hedge)
         with running.connect() as client:
-            for _ in range(20):
+            for number in range(20):
+                if number == 19:
+                    is_last_burst.set()
                 assert burst(client, 20) == 20
         hedges = counted(running, "hedges_total")
         assert 400 <= len(seen) <= 400 + 20

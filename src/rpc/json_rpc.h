@@ -59,6 +59,11 @@ struct Message {
   // left out. If they were answered, two servers would answer each other for ever.
   std::vector<Request> requests;
   bool is_batch = false;  // the answers go into one array
+
+  bool is_json() const {
+    return requests.empty() || !requests.front().error ||
+           requests.front().error->code != kParseError;
+  }
 };
 
 // For each method: the dotted names of the params' members that the method's fetches need.

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -64,5 +65,12 @@ class Reply {
   size_t refused_ = 0;  // the answers that is_refused() is about
   uint64_t retry_after_ms_ = 0;
 };
+
+// Null: the message is one request, and not HTTP's.
+inline std::shared_ptr<Reply> reply_to(const rpc::Message& message,
+                                       const std::optional<Reply::Http>& http) {
+  if (!message.is_batch && !http) return nullptr;
+  return std::make_shared<Reply>(message.is_batch, http);
+}
 
 }  // namespace ringmaster::master

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 #include <utility>
 
-#include "base/assert.h"
 #include "base/clock.h"
 #include "base/json/scan.h"
 
@@ -27,34 +26,7 @@ double take_jitter(double& next) {
 // The longest params of a built-in method: the event loop itself reads them.
 constexpr size_t kBuiltInParamsBytes = 4 << 10;
 
-// Null: the response is that of one request.
-std::shared_ptr<Reply> reply_to(const rpc::Message& message,
-                                const std::optional<Reply::Http>& http) {
-  if (!message.is_batch && !http) return nullptr;
-  return std::make_shared<Reply>(message.is_batch, http);
-}
-
-bool is_json(const rpc::Message& message) {
-  return message.requests.empty() || !message.requests.front().error ||
-         message.requests.front().error->code != rpc::kParseError;
-}
-
 }  // namespace
-
-// A message that a thread parses. Its requests begin in several turns of the loop, since the params
-// of each request are copied.
-struct Session::LongMessage {
-  std::string_view text;
-  std::shared_ptr<const void> bytes;  // keep the text valid
-  std::optional<Reply::Http> http;
-  size_t batch_items;  // the limit when the message came
-  uint64_t charged_bytes = 0;
-  std::shared_ptr<const rpc::Wanted> wanted = nullptr;  // by which it was parsed
-  rpc::Message message = {};
-  std::shared_ptr<Reply> reply = nullptr;
-  size_t begun = 0;     // requests
-  bool is_due = false;  // the next turn begins more of them
-};
 
 Session::Session(net::Stream stream, std::unique_ptr<net::TlsStream> tls, Shared& shared,
                  uint64_t now_ns)
@@ -108,89 +80,10 @@ bool Session::on_message(std::string_view text) {
     }
   }
   if (text.size() >= LongMessages::kBytesMin) {
-    static_assert(LongMessages::kBytesMin >= net::Connection::kReadBytesMax);
-    std::shared_ptr<const void> bytes = connection_.take_message();
-    RM_ASSERT(bytes != nullptr);  // the message came in more than one read
-    long_message_.reset(new LongMessage{text, std::move(bytes), http, limits().batch_items});
-    charge_long_message(text.size());
-    update_hold();
-    parse_later();
+    serve_long_message(text, http);
     return true;
   }
   return serve(rpc::parse(text, limits().batch_items, *shared_.wanted), http);
-}
-
-void Session::parse_later() {
-  long_message_->wanted = shared_.wanted;
-  const std::string_view text = long_message_->text;
-  const auto on_parsed = [self = shared_from_this()](rpc::Message parsed) {
-    self->on_parsed(std::move(parsed));
-  };
-  shared_.long_messages->parse({this, client(), text, long_message_->bytes,
-                                long_message_->batch_items, shared_.wanted,
-                                [this] { return !close_if_gone(); }, on_parsed});
-}
-
-void Session::on_parsed(rpc::Message message) {
-  if (close_if_gone()) return;
-  LongMessage& its = *long_message_;
-  its.message = std::move(message);
-  charge_long_message(its.text.size() + its.message.requests.capacity() * sizeof(rpc::Request));
-  if (its.begun == 0) its.reply = reply_to(its.message, its.http);
-  begin_some();
-}
-
-void Session::begin_some() {
-  const std::shared_ptr<LongMessage> its = long_message_;  // also if the session is closed
-  // After a reload, methods may want other members of their params.
-  if (its->wanted != shared_.wanted && *its->wanted != *shared_.wanted) return parse_later();
-  if (!may_begin(its->message, its->http)) {
-    end_long_message();
-    return finish_when_idle();
-  }
-  const auto& requests = its->message.requests;
-  while (its->begun < requests.size()) {
-    begin(requests[its->begun++], its->reply);
-    if (is_closed()) return;
-    if (its->begun < requests.size() && shared_.reading_turns.is_over(now_ns())) {
-      its->is_due = true;
-      return shared_.on_paused(shared_from_this());
-    }
-  }
-  is_beginning_ = true;
-  end_long_message();
-  end_beginning(its->reply);
-  if (!is_json(its->message)) connection_.reject_message();
-}
-
-void Session::charge_long_message(uint64_t bytes) {
-  const uint64_t before = std::exchange(long_message_->charged_bytes, bytes);
-  charge(static_cast<int64_t>(bytes) - static_cast<int64_t>(before));
-}
-
-void Session::end_long_message() {
-  charge_long_message(0);
-  long_message_.reset();
-  shared_.awaited.erase(this);
-  update_hold();
-}
-
-// While a long message is served, the connection is not read. So nothing else notices a reset.
-bool Session::close_if_gone() {
-  if (is_closed()) return true;
-  if (connection_.has_failed()) connection_.abort();
-  return is_closed();
-}
-
-void Session::await_served() {
-  if (long_message_ != nullptr || connection_.is_paused()) shared_.awaited.insert(this);
-}
-
-void Session::go_on() {
-  if (long_message_ != nullptr && std::exchange(long_message_->is_due, false) && !close_if_gone())
-    begin_some();
-  if (connection_.is_paused()) connection_.go_on();
-  if (long_message_ == nullptr && !connection_.is_paused()) shared_.awaited.erase(this);
 }
 
 bool Session::serve(const rpc::Message& message, const std::optional<Reply::Http>& http) {
@@ -201,7 +94,7 @@ bool Session::serve(const rpc::Message& message, const std::optional<Reply::Http
   for (const rpc::Request& request : message.requests)
     begin(request, reply);
   end_beginning(reply);
-  return is_json(message);
+  return message.is_json();
 }
 
 bool Session::may_begin(const rpc::Message& message, const std::optional<Reply::Http>& http) {
@@ -300,9 +193,8 @@ void Session::authenticate(const rpc::Request& request, Reply* reply) {
 // See openrpc.h. The answer is large, and the memory limit is checked only after all requests of
 // one read. So this function limits the unsent answers.
 void Session::discover(const rpc::Request& request, Reply* reply) {
-  const uint64_t long_message_bytes = long_message_ ? long_message_->charged_bytes : 0;
   const size_t waiting =
-      connection_.output().size() + connection_.charged_bytes() - long_message_bytes;
+      connection_.output().size() + connection_.charged_bytes() - long_message_bytes();
   if (waiting <= net::Connection::kUnsentBytesMax) {
     return answer(request, shared_.deployment->openrpc(), reply);
   }

@@ -116,7 +116,7 @@ class Session final : public std::enable_shared_from_this<Session>,
 
  private:
   class Call;          // in session_calls.cc
-  struct LongMessage;  // in session.cc
+  struct LongMessage;  // in session_long_messages.cc
 
   // An answer of this length is sent without a copy, by a system call of its own.
   static constexpr size_t kSentAtOnceBytes = 16 << 10;
@@ -142,13 +142,15 @@ class Session final : public std::enable_shared_from_this<Session>,
   // Counts the connection for this client from now on, by its token or certificate. False: the
   // client has connections_per_client already.
   [[nodiscard]] bool identify(const std::string& client);
-  // Has a thread parse the long message, then serves it. The connection is not read until then.
+  // Has a thread parse the message, then serves it. The connection is not read until then.
+  void serve_long_message(std::string_view text, const std::optional<Reply::Http>& http);
   void parse_later();
   void on_parsed(rpc::Message message);
   // Begins requests of the long message until this turn of the loop has served for long enough; the
   // next turns go on.
   void begin_some();
   void charge_long_message(uint64_t bytes);  // instead of what is charged for it
+  uint64_t long_message_bytes() const;       // what is charged for it
   void end_long_message();
   // Closes the connection if its client has reset it. True: the connection is closed.
   bool close_if_gone();

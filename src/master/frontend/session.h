@@ -149,8 +149,10 @@ class Session final : public std::enable_shared_from_this<Session>,
   // Begins requests of the long message until this turn of the loop has served for long enough; the
   // next turns go on.
   void begin_some();
-  void charge_long_message(uint64_t bytes);  // instead of what is charged for it
-  uint64_t long_message_bytes() const;       // what is charged for it
+  // From now on the long message counts as so many bytes of its connection's memory.
+  void charge_long_message(uint64_t bytes);
+  // As how many bytes the long message counts; 0: there is none.
+  uint64_t long_message_bytes() const;
   void end_long_message();
   // Closes the connection if its client has reset it. True: the connection is closed.
   bool close_if_gone();

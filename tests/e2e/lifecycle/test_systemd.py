@@ -79,10 +79,11 @@ def test_a_load_gets_more_time_while_it_moves(server, probe, gate, manager):
     os.kill(fork_server, signal.SIGSTOP)
     wait_until(lambda: is_stopped(fork_server), "the fork server to be frozen")
     manager.receive_all()
-    # Each ping looks for CPU time used since the ping before: the first may still find some.
-    manager.receive_until("WATCHDOG")
-    manager.receive_until("WATCHDOG")
-    for _ in range(2):
+    # The master looks once a second for CPU time used since the look before. Three pings, half a
+    # second apart, have a look between them, which may still find some.
+    for _ in range(3):
+        manager.receive_until("WATCHDOG")
+    for _ in range(3):
         told = manager.receive_until("WATCHDOG")
         assert not [message for message in told if "EXTEND_TIMEOUT_USEC" in message]
     os.kill(fork_server, signal.SIGCONT)

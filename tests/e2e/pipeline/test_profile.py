@@ -101,7 +101,10 @@ def test_functions_in_python_take_the_place_of_the_interpreter(server, python):
     """))
     run_jobs(running)
     text = ask(status_of(running), "/profile.txt")[1]
-    assert text.splitlines()[3].endswith(" Model.slow_branch (handler.py:13)"), text
+    # Not the first line for certain: use_cpu() calls C functions of the interpreter, and few
+    # samples of normal jobs are taken, maybe none in these functions.
+    line = r"^ *[1-9][\d.]* % +0\.0 % .* Model\.slow_branch \(handler\.py:13\)$"
+    assert re.search(line, text, re.MULTILINE), text
     folded = ask(status_of(running), "/profile.folded")[1]
     branch = r"run \(handler\.py:16\);Model\.slow_branch \(handler\.py:13\)"
     line = rf"^score;slow;.*;{branch};.+;use_cpu \(handler\.py:4\).* \d+$"

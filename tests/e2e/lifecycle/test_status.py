@@ -64,7 +64,6 @@ def test_an_agent_gets_one_line(server):
     assert re.fullmatch(rb"up ready \d+%\n", ask_agent(address))
     assert re.fullmatch(r"up ready \d+%\n", ask(address, "/agent")[1])
     with connect(address) as bytewise:
-        bytewise.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for byte in b"agent\n":
             bytewise.sendall(bytes([byte]))
         assert read_all(bytewise).startswith(b"up ready ")

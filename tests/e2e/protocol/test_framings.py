@@ -1,7 +1,6 @@
 """Content-Length headers: how bytes become messages, and which errors close the connection."""
 
 import json
-import socket
 
 import pytest
 from answers import Error
@@ -40,7 +39,6 @@ def assert_is_the_end(running, framing: type[Framed], broken: bytes, says: str):
 def test_messages_may_come_in_pieces_and_together(running, framing):
     stream = b"".join(framing.frame(echo(id, [id, "é"])) for id in range(5))
     with framing(running.address) as client:
-        client.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for byte in stream:
             client.send(bytes([byte]))
         client.send(stream)

@@ -49,8 +49,11 @@ def connect(address: str, source: str = "") -> socket.socket:
         connection.connect(address.removeprefix("unix:"))
         return connection
     host, _, port = address.rpartition(":")
-    return socket.create_connection((host.strip("[]"), int(port)), timeout=DEADLINE_S,
-                                    source_address=(source, 0) if source else None)
+    connection = socket.create_connection((host.strip("[]"), int(port)), timeout=DEADLINE_S,
+                                          source_address=(source, 0) if source else None)
+    # Otherwise the kernel keeps a small request until the server has acknowledged the one before.
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connection
 
 
 def read_all(connection: socket.socket) -> bytes:

@@ -17,10 +17,16 @@ NS_PER_MS = 1_000_000
 
 def latencies_ns(arrivals_ns, servers, fetch_ns=70 * NS_PER_MS, service_ns=30 * NS_PER_MS):
     """How long each request takes, in the order of the arrivals, which are sorted."""
-    free_at = [0] * servers
+    return latencies_of([(arrival, fetch_ns, service_ns) for arrival in arrivals_ns], servers)
+
+
+def latencies_of(requests, servers):
+    """The same for requests that take different times: (arrival, fetch, service) each, in the order
+    in which their fetches end."""
+    free_at = [-math.inf] * servers
     latencies = []
-    for arrival in arrivals_ns:
-        done = max(arrival + fetch_ns, free_at[0]) + service_ns
+    for arrival, fetch, service in requests:
+        done = max(arrival + fetch, free_at[0]) + service
         heapq.heapreplace(free_at, done)
         latencies.append(done - arrival)
     return latencies

@@ -128,4 +128,4 @@ def test_in_a_browser(server, tokens, root, tmp_path):
                  json.dumps(served)],
                 capture_output=True, text=True, timeout=20 * DEADLINE_S)  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("ok: ") == 11, done.stdout
+    assert done.stdout.count("ok: ") == 12, done.stdout

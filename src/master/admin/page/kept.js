@@ -30,7 +30,7 @@ export function byMethod(answer) {
 }
 
 export class KeptTable {
-  // onChoose(request)
+  // onChoose(request, the time of the answer that had it)
   constructor(table, list, onChoose) {
     this.table = table;
     this.list = list;
@@ -100,6 +100,7 @@ export class KeptTable {
   showList() {
     const lists = this.open ? byMethod(this.answer).get(this.open.method) : null;
     const list = [...(lists?.[this.open.index] ?? [])].reverse();
+    const nowUs = this.answer.now_ns / 1000;
     while (this.list.children.length > list.length) this.list.lastElementChild.remove();
     list.forEach((request, i) => {
       const line =
@@ -107,13 +108,13 @@ export class KeptTable {
         this.list.appendChild(element("li", {}, element("button", { type: "button" })));
       const ended = request.events[request.events.length - 1].at_us;
       const outcome = outcomeOf(request);
-      const ago = duration(this.answer.now_ns / 1e6 - ended / 1000);
+      const ago = duration((nowUs - ended) / 1000);
       setText(
         line.firstElementChild,
         `${methodText(request.method)} · ${duration(outcome.tookUs / 1000)} · ` +
           `${outcome.text} · ${request.client || "–"} · ${ago} ago`,
       );
-      line.firstElementChild.onclick = () => this.onChoose(request);
+      line.firstElementChild.onclick = () => this.onChoose(request, nowUs);
     });
   }
 }

@@ -21,7 +21,7 @@ const recent = new RecentRequests();
 const panel = at("panel");
 let answeredAt = new Date();
 let polls = 0;
-let paused = null; // {requests, workers, nowUs}: what is shown while paused
+let paused = null; // {requests, workers, nowUs}: copies, which get no more events
 let started = ""; // a note that the server has started anew
 
 const timeline = new Timeline(at("picture"), (request, bar) => {
@@ -29,9 +29,9 @@ const timeline = new Timeline(at("picture"), (request, bar) => {
   setPaused(true);
   return showRequest(panel, request, paused.nowUs, bar);
 });
-const kept = new KeptTable(at("kept"), at("kept-list"), (request) => {
+const kept = new KeptTable(at("kept"), at("kept-list"), (request, nowUs) => {
   timeline.choose(null);
-  showRequest(panel, request, history.last().now_ns / 1000);
+  showRequest(panel, request, nowUs);
   panel.tabIndex = -1;
   panel.focus();
 });
@@ -120,7 +120,7 @@ function setPaused(isPaused) {
     : null;
   at("pause").setAttribute("aria-pressed", String(isPaused));
   setText(at("pause"), isPaused ? "Paused: go on" : "Pause");
-  if (!isPaused) drawTimeline();
+  drawTimeline();
 }
 
 async function poll() {

@@ -84,6 +84,34 @@ async function aBarCanBeClicked(page) {
   assert.match(await page.textContent("#panel"), /Outcome/);
 }
 
+// The page learns the ends of requests only after it was paused.
+async function aPausedPictureStays(page) {
+  const ends = [];
+  let isHeld = true;
+  await page.route("**/requests.json*", async (route) => {
+    const response = await route.fetch();
+    const answer = await response.json();
+    for (const one of isHeld ? answer.requests : []) {
+      ends.push({ ...one, events: one.events.filter((event) => event.kind === "answered") });
+      one.events = one.events.filter((event) => event.kind !== "answered");
+    }
+    if (!isHeld) answer.requests.unshift(...ends.splice(0));
+    await route.fulfill({ response, json: answer });
+  });
+  const next = () => page.waitForResponse("**/requests.json*");
+  await next();
+  await next();
+  await page.waitForFunction(() => document.querySelector("#picture .bar-run"));
+  await page.click("#pause");
+  isHeld = false;
+  await next();
+  await next();
+  await page.focus("#picture");
+  await page.keyboard.press("End");
+  assert.match(await page.textContent("#panel"), /Outcomenot ended.*so far.*Endednot yet/s);
+  await page.unrouteAll({ behavior: "wait" });
+}
+
 async function keptRequestsOpenThePanel(page) {
   await keptOf(page, served.methods[0]).click();
   await page.locator("#kept-list button").first().click();
@@ -184,6 +212,7 @@ try {
   await check("hostile names are text", desktop, hostileNamesAreText);
   await check("a request lights up in all rows", desktop, aRequestLightsUpInAllRows);
   await check("a bar can be clicked", desktop, aBarCanBeClicked);
+  await check("a paused picture stays", desktop, aPausedPictureStays);
   await check("kept requests open the panel", desktop, keptRequestsOpenThePanel);
   await check("Tab reaches everything", desktop, tabReachesEverything);
   await check("it fits a phone", { viewport: { width: 360, height: 740 } }, fitsAPhone);

@@ -137,4 +137,4 @@ def test_gdb_stops_where_it_was_told_before_the_handler_was_loaded(build, start,
     assert gdb.wait() == 0
     shown = "\n".join(gdb.output)
     assert re.search(r"#0 +(0x\w+ in )?misbehave \(", shown), shown
-    assert " ringmaster::worker::" in shown, shown
+    assert "/src/worker/desk.cc:" in shown, shown

@@ -6,6 +6,7 @@ import signal
 
 import pytest
 from client import request
+from proc import is_sanitized
 
 
 def assert_admitted(client, count: int):
@@ -144,7 +145,9 @@ def test_an_interrupt_while_there_is_no_generation(holding, tmp_path):
     running = holding(
         listen={"rpc": [f"unix:{tmp_path}/rpc.sock"]}, limits={"in_flight_per_connection": 10_000}
     )
-    soft, hard = resource.prlimit(running.pid, resource.RLIMIT_NOFILE)
+    if is_sanitized(running.pid):
+        pytest.skip("a sanitizer that checks an object's type opens a pipe")
+    _, hard = resource.prlimit(running.pid, resource.RLIMIT_NOFILE)
     with running.connect() as client:
         assert client.call("echo", [1]) == [1]
         # No generation can start: the master may open no descriptor beyond the first three.
@@ -153,7 +156,6 @@ def test_an_interrupt_while_there_is_no_generation(holding, tmp_path):
         running.wait_for_line("event=generation_not_started")
         client.send(b"".join(request("echo", [id], id) for id in range(3000)))
         assert_admitted(client, 3000)
-        resource.prlimit(running.pid, resource.RLIMIT_NOFILE, (soft, hard))  # for sanitizers
         running.send(signal.SIGINT)
         for answer in client.answers(3000).values():
             assert_shutting_down(answer, False)

@@ -62,6 +62,20 @@ TEST_CASE("job timers: a stopped one does not fire, and can be started again") {
   CHECK(all.fired.back() == &first);
 }
 
+TEST_CASE("job timers: deadlines that share a list fire in their order, each at its own time") {
+  Timers all;
+  Job jobs[3];
+  // The next list of later deadlines begins at `begin`.
+  const uint64_t begin = (now_ns() / kNsPerMs / JobTimers::kLaterMs + 1) * JobTimers::kLaterMs;
+  const uint64_t due_ns[] = {(begin + 20) * kNsPerMs, (begin + 10) * kNsPerMs, begin * kNsPerMs};
+  for (size_t i = 0; i < 3; ++i)
+    all.timers.start(jobs[i], due_ns[i]);
+  all.run(3);
+  CHECK(all.fired == std::vector<Job*>{&jobs[2], &jobs[1], &jobs[0]});
+  for (size_t i = 0; i < 3; ++i)
+    CHECK(all.fired_ns[i] >= due_ns[2 - i]);
+}
+
 TEST_CASE("job timers: an earlier deadline does not wait for a later one") {
   Timers all;
   Job late, soon;

@@ -197,6 +197,34 @@ def test_a_message_parsed_during_a_reload_is_served_by_the_new_deployment(
     assert client.answer()["result"] == {"user_id": 42, "events": upstream.events(42)}
 
 
+def test_a_reload_between_two_parts_of_a_batch_loses_no_request(server):
+    """The requests of a long batch begin in several turns of the loop. The new configuration wants
+    other members of the params, so the rest of the batch is parsed again."""
+    count = 50_000
+    limits = {"batch_items": count}
+    running = server(limits=limits)
+    for attempt in range(20):
+        method = f"new{attempt}"
+        items = [request(method, [id], id).strip() for id in range(count)]
+        fetch = {"fetch": "users", "body": {"user_id": f"${{params.{method}}}"}}
+        running.configure(
+            limits=limits, handlers={"echo": {}},
+            upstreams={"users": {"url": "http://127.0.0.1:9"}},
+            methods={method: {"steps": [{"run": "echo"}]}, "other": {"steps": [fetch]}})
+        before = len(running.lines)
+        with running.connect() as client:
+            client.send(b"[" + b",".join(items) + b"]\n")
+            running.send(signal.SIGHUP)
+            answers = json.loads(client.read())
+        running.wait_for_line("event=reloaded", before)
+        assert [answer["id"] for answer in answers] == list(range(count))
+        are_old = [answer.get("error", {}).get("code") == -32601 for answer in answers]
+        assert are_old == sorted(are_old, reverse=True)
+        if {*are_old} == {True, False}:
+            return
+    pytest.fail("no reload came between two parts of a batch")
+
+
 @pytest.mark.needs("ptrace")
 def test_no_message_of_a_client_that_has_reset_runs(local, gate):
     held = gate()

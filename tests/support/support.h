@@ -35,6 +35,14 @@ inline constexpr bool kIsSanitized = true;
 inline constexpr bool kIsSanitized = false;
 #endif
 
+// ThreadSanitizer calls a signal handler only when the thread returns from a system call, or begins
+// one.
+#if defined(__SANITIZE_THREAD__)
+inline constexpr bool kAreSignalsDelayed = true;
+#else
+inline constexpr bool kAreSignalsDelayed = false;
+#endif
+
 inline bool contains(std::string_view text, std::string_view part) {
   return text.find(part) != std::string_view::npos;
 }

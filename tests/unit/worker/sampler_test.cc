@@ -13,13 +13,6 @@
 namespace ringmaster::worker {
 namespace {
 
-// ThreadSanitizer delays signals until the thread calls the system.
-#if defined(__SANITIZE_THREAD__)
-constexpr bool kAreSignalsDelayed = true;
-#else
-constexpr bool kAreSignalsDelayed = false;
-#endif
-
 constexpr ipc::Publication kJob{1, 2};
 
 struct Shared {
@@ -66,7 +59,7 @@ std::optional<ipc::Publication> the_job() {
 
 }  // namespace
 
-TEST_SUITE_BEGIN("sampler" * doctest::skip(kAreSignalsDelayed));
+TEST_SUITE_BEGIN("sampler" * doctest::skip(test::kAreSignalsDelayed));
 
 TEST_CASE("sampler: it notes the functions on the stack up to `outermost`, and not its callers") {
   CrashReports reports;

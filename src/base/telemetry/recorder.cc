@@ -10,15 +10,14 @@ bool Recorder::may_stay(const Event& end) {
   return true;
 }
 
-uint64_t Recorder::append(const Event& event, const TraceContext& trace) {
-  const uint64_t number = ring_.append(event);
+void Recorder::on_event(uint64_t number, const TraceContext& trace) {
+  const Event& event = ring_.at(number);
   recent_.keep(metrics_, event.at_ns);
   metrics_.count(event, ring_);
   const bool is_end = event.kind == EventKind::kAnswered || event.kind == EventKind::kRefused ||
                       event.kind == EventKind::kCancelled;
   if (is_end) on_end(event, number, trace);
   if (is_end && !may_stay(event)) ring_.take_back();
-  return number;
 }
 
 void Recorder::on_end(const Event& event, uint64_t number, const TraceContext& trace) {

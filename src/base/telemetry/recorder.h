@@ -54,9 +54,10 @@ class Recorder {
   // Records the next event of this request.
   void record(Trail& trail, EventKind kind, uint64_t at_ns, const What& what = {}) {
     if constexpr (!kRecords) return;
-    trail.last = append({at_ns, what.took_ns, trail.request, trail.last, what.code, trail.client,
-                         trail.method, what.reason, what.where, kind, what.step},
-                        trail.trace);
+    trail.last =
+        ring_.append({at_ns, what.took_ns, trail.request, trail.last, what.code, trail.client,
+                      trail.method, what.reason, what.where, kind, what.step});
+    on_event(trail.last, trail.trace);
   }
   // Records an event of no request.
   void record(EventKind kind, uint64_t at_ns, const What& what) {
@@ -106,7 +107,7 @@ class Recorder {
   const KeptRequests& kept() const { return kept_; }
 
  private:
-  uint64_t append(const Event& event, const TraceContext& trace);
+  void on_event(uint64_t number, const TraceContext& trace);
   bool may_stay(const Event& end);
   void on_end(const Event& event, uint64_t number, const TraceContext& trace);
 

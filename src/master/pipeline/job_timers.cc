@@ -30,7 +30,9 @@ void JobTimers::start(Job& job, uint64_t due_ns) {
 
 void JobTimers::place(Job& job, uint64_t due_ms) {
   Timer& timer = job.timer;
-  const uint64_t at_ms = due_ms < single_until_ms_ ? due_ms : due_ms & ~(kLaterMs - 1);
+  const bool is_later = due_ms >= single_until_ms_;
+  const uint64_t slot_ms = std::max(due_ms & ~(kLaterMs - 1), kLaterMs);
+  const uint64_t at_ms = is_later ? slot_ms - kLaterMs : due_ms;
   timer.due_ms = due_ms;
   timer.place = timer.node.begin();
   timer.list = find_or_add(at_ms);
@@ -59,7 +61,8 @@ void JobTimers::on_timer() {
   armed_ms_ = 0;
   const uint64_t now_ms = now_ns() / kNsPerMs;
   single_until_ms_ = now_ms + 2 * kLaterMs;
-  while (!lists_.empty() && lists_.begin()->first <= now_ms) {
+  size_t moved = 0;
+  while (!lists_.empty() && lists_.begin()->first <= now_ms && moved < kMovedMax) {
     const uint64_t at_ms = lists_.begin()->first;
     Job& job = *lists_.begin()->second.front();
     const uint64_t due_ms = job.timer.due_ms;
@@ -68,9 +71,11 @@ void JobTimers::on_timer() {
       on_due_(job);
     } else {
       place(job, due_ms);
+      ++moved;
     }
   }
-  if (!lists_.empty()) arm(lists_.begin()->first, now_ms);
+  // In the next turn at the earliest: libuv runs a timer without a delay again in the same turn.
+  if (!lists_.empty()) arm(std::max(lists_.begin()->first, now_ms + 1), now_ms);
 }
 
 }  // namespace ringmaster::master

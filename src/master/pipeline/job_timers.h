@@ -3,12 +3,14 @@
 // All jobs share one libuv timer: to start and stop one for each took 6% of the master's time at
 // 500,000 requests a second. Deadlines count in whole ms, rounded up. The jobs of one ms stand in
 // one list, so a method's jobs cost the same whether 10 or 100,000 are in flight. Later deadlines
-// share a list for each kLaterMs; when its time comes, its jobs go to lists of single ms. So some
-// thousand lists are enough, and those that a start looks at stay in the CPU's cache.
+// share a list for each kLaterMs. A second before the first of them is over, the timer begins to
+// move the jobs to lists of single ms. So there are few lists, and those that start() looks at stay
+// in the CPU's cache.
 //
-// Threads: the loop's only. Memory: a list for each ms of the next seconds that is the deadline of
-//          a job, and for each kLaterMs after them.
-// Limits:  start() takes O(log of the number of lists), stop() O(1).
+// Threads: the loop's only. Memory: at most 3 * kLaterMs lists for single ms, and one for each
+//          further kLaterMs.
+// Limits:  start() takes O(log of the number of lists), stop() O(1). The timer moves kMovedMax jobs
+//          in a turn of the loop.
 #pragma once
 
 #include <cstdint>
@@ -28,6 +30,7 @@ class JobTimers {
 
  public:
   static constexpr uint64_t kLaterMs = 1024;  // a power of 2
+  static constexpr size_t kMovedMax = 2000;
 
   // A member of each job.
   struct Timer {
@@ -53,7 +56,7 @@ class JobTimers {
   std::function<void(Job&)> on_due_;
   Lists lists_;
   Lists::node_type unused_;       // the last list that became empty, for the next one
-  uint64_t single_until_ms_ = 0;  // each ms before has a list of its own
+  uint64_t single_until_ms_ = 0;  // place() gives an earlier deadline to the list of its ms
   uint64_t armed_ms_ = 0;         // when the timer is to fire; 0: it is not started
   UvHandle<uv_timer_t> timer_;
 };

@@ -21,7 +21,7 @@ const recent = new RecentRequests();
 const panel = at("panel");
 let answeredAt = new Date();
 let polls = 0;
-let paused = null; // {requests, workers, nowUs}: copies, which get no more events
+let paused = null; // {requests, workers, nowUs}; the requests are copies: they get no more events
 let started = ""; // a note that the server has started anew
 
 const timeline = new Timeline(at("picture"), (request, bar) => {

@@ -144,7 +144,8 @@ export class Timeline {
     const all = this.rows
       .flatMap((row) => row.bars)
       .filter((one) => isSame(one.request, bar.request));
-    return all.find((one) => one.kind === bar.kind && one.step === bar.step) ?? all[0] ?? bar;
+    const alike = all.filter((one) => one.kind === bar.kind && one.step === bar.step);
+    return alike.find((one) => one.fromUs === bar.fromUs) ?? alike[0] ?? all[0] ?? bar;
   }
 
   choose(bar, isNew = true) {

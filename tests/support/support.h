@@ -35,12 +35,12 @@ inline constexpr bool kIsSanitized = true;
 inline constexpr bool kIsSanitized = false;
 #endif
 
-// ThreadSanitizer calls a signal handler only when the thread returns from a system call, or begins
-// one.
+// ThreadSanitizer calls the signal handlers itself: from frames of its own, and only when the
+// thread begins a system call or returns from one.
 #if defined(__SANITIZE_THREAD__)
-inline constexpr bool kAreSignalsDelayed = true;
+inline constexpr bool kAreSignalHandlersWrapped = true;
 #else
-inline constexpr bool kAreSignalsDelayed = false;
+inline constexpr bool kAreSignalHandlersWrapped = false;
 #endif
 
 inline bool contains(std::string_view text, std::string_view part) {

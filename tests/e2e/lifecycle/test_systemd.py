@@ -79,8 +79,9 @@ def test_a_load_gets_more_time_while_it_moves(server, probe, gate, manager):
     os.kill(fork_server, signal.SIGSTOP)
     wait_until(lambda: is_stopped(fork_server), "the fork server to be frozen")
     manager.receive_all()
-    # The master looks once a second for CPU time used since the look before. Three pings, half a
-    # second apart, have a look between them, which may still find some.
+    # The master looks once a second. It asks for more time if CPU time was used since its last
+    # look. The first look after the freeze may still find some. It comes within three pings, which
+    # are half a second apart.
     for _ in range(3):
         manager.receive_until("WATCHDOG")
     for _ in range(3):

@@ -5,6 +5,7 @@ import http.client
 import json
 import signal
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -203,7 +204,8 @@ def test_a_reload_between_two_parts_of_a_batch_loses_no_request(server):
     count = 50_000
     limits = {"batch_items": count}
     running = server(limits=limits)
-    for attempt in range(20):
+    signal_after_s = 0.0  # after the batch; below 0: before it
+    for attempt in range(40):
         method = f"new{attempt}"
         items = [request(method, [id], id).strip() for id in range(count)]
         fetch = {"fetch": "users", "body": {"user_id": f"${{params.{method}}}"}}
@@ -212,9 +214,15 @@ def test_a_reload_between_two_parts_of_a_batch_loses_no_request(server):
             upstreams={"users": {"url": "http://127.0.0.1:9"}},
             methods={method: {"steps": [{"run": "echo"}]}, "other": {"steps": [fetch]}})
         before = len(running.lines)
+        batch = b"[" + b",".join(items) + b"]\n"
         with running.connect() as client:
-            client.send(b"[" + b",".join(items) + b"]\n")
-            running.send(signal.SIGHUP)
+            if signal_after_s < 0:
+                running.send(signal.SIGHUP)
+                time.sleep(-signal_after_s)
+            client.send(batch)
+            if signal_after_s >= 0:
+                time.sleep(signal_after_s)
+                running.send(signal.SIGHUP)
             answers = json.loads(client.read())
         running.wait_for_line("event=reloaded", before)
         assert [answer["id"] for answer in answers] == list(range(count))
@@ -222,6 +230,7 @@ def test_a_reload_between_two_parts_of_a_batch_loses_no_request(server):
         assert are_old == sorted(are_old, reverse=True)
         if {*are_old} == {True, False}:
             return
+        signal_after_s += -0.05 if are_old[-1] else 0.03
     pytest.fail("no reload came between two parts of a batch")
 
 

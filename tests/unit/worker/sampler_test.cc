@@ -59,7 +59,7 @@ std::optional<ipc::Publication> the_job() {
 
 }  // namespace
 
-TEST_SUITE_BEGIN("sampler" * doctest::skip(test::kAreSignalsDelayed));
+TEST_SUITE_BEGIN("sampler" * doctest::skip(test::kAreSignalHandlersWrapped));
 
 TEST_CASE("sampler: it notes the functions on the stack up to `outermost`, and not its callers") {
   CrashReports reports;

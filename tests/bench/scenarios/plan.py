@@ -21,17 +21,17 @@ from targets import number, target
 TITLE = "the plan and what became of it"
 WORKERS = 8
 BASE = 0.5  # the load that the planner sees, as a part of the capacity
-CANDIDATES = 40
+CANDIDATES = 200
 ABOUT = f"""A server with {WORKERS} workers has {BASE:.0%} of the load that these can do. Meanwhile
 `ringmaster plan --from` takes rates and times from it, and predicts the figures at other loads.
 Then the server gets these loads. The handler sleeps, so that a machine with few cores can have so
 many workers, and each run takes as long as it should. Latency counts from the intended start;
 requests that are refused, or late, are "without a result". The error is the planner's, relative to
-the measured figure; for requests without a result it is the difference. In a minute of random
-arrivals the p99 is off by 5 % at 70 % load, and by 40 % at 90 % in batches, by chance alone. So the
-arrivals are typical: of {CANDIDATES} random sequences the one whose p50 and p99 in an ideal queue
-are nearest to those of all together; for the planner, and at overload, where that queue grows
-without end, the one with the median number of arrivals."""
+the measured figure; for requests without a result it is the difference. The p99 of one minute of
+random arrivals varies by chance alone: its standard deviation is 5 % at 70 % load, and 40 % at 90 %
+in batches. So the arrivals are typical. Of {CANDIDATES} random sequences it is the one whose p50
+and p99 in an ideal queue are nearest to those of all together. At overload that queue grows without
+end: there, and for the planner, it is the one with the median of the workers' time."""
 HANDLER = """
 import time
 def run(ms: float, user_id: int = 0, users: dict = {}) -> float:
@@ -78,19 +78,46 @@ def start(context: Context) -> Ringmaster:
 Arrivals = list[tuple[float, list[str]]]
 
 
-def random_arrivals(mix: Mix, load: float, seconds: float, lead_s: float, seed: int) -> Arrivals:
-    """Poisson arrivals from -lead_s to `seconds`."""
-    chance, methods = random.Random(seed), list(mix.methods)
-    rate = load * mix.capacity() / mix.at_once
-    found, at = [], chance.expovariate(rate) - lead_s
-    while at < seconds:
-        found.append((at, chance.choices(methods, mix.weights, k=mix.at_once)))
-        at += chance.expovariate(rate)
-    return found
+@dataclass
+class Span:
+    """Arrivals from -lead_s to `seconds`, those from 0 on are counted."""
+
+    mix: Mix
+    load: float
+    seconds: float
+    lead_s: float
+
+    def arrivals(self, seed: int) -> Arrivals:
+        """Poisson."""
+        chance, methods = random.Random(seed), list(self.mix.methods)
+        rate = self.load * self.mix.capacity() / self.mix.at_once
+        found, at = [], chance.expovariate(rate) - self.lead_s
+        while at < self.seconds:
+            found.append((at, chance.choices(methods, self.mix.weights, k=self.mix.at_once)))
+            at += chance.expovariate(rate)
+        return found
+
+    def of_median_work(self) -> Arrivals:
+        """The sequence that keeps the workers busy for the median time."""
+        def run_ms(seed: int) -> float:
+            return sum(self.mix.methods[method] for at, methods in self.arrivals(seed) if at >= 0
+                       for method in methods)
+        return self.arrivals(sorted(range(CANDIDATES), key=run_ms)[CANDIDATES // 2])
+
+    def typical_in_a_queue(self) -> Arrivals:
+        """The sequence whose percentiles in an ideal queue are nearest to those of all together."""
+        taken = [ideal_ms(self.mix, self.arrivals(seed)) for seed in range(CANDIDATES)]
+        together = sorted(itertools.chain.from_iterable(taken))
+
+        def off(seed: int) -> float:
+            return max(abs(percentile(taken[seed], percent) / percentile(together, percent) - 1)
+                       for percent in (50, 99))
+
+        return self.arrivals(min(range(CANDIDATES), key=off))
 
 
 def ideal_ms(mix: Mix, arrivals: Arrivals) -> list[float]:
-    """How long the requests after the lead take in an ideal queue, sorted."""
+    """How long the requests that are counted take in an ideal queue, sorted."""
     fetches = {method: UPSTREAM_MS * method.startswith("fetch") for method in mix.methods}
     requests = [(1e3 * at, fetches[method], mix.methods[method])
                 for at, methods in arrivals for method in methods]
@@ -99,28 +126,8 @@ def ideal_ms(mix: Mix, arrivals: Arrivals) -> list[float]:
     return sorted(ms for ms, request in zip(taken, requests, strict=True) if request[0] >= 0)
 
 
-def candidates(mix: Mix, load: float, seconds: float, lead_s: float) -> list[Arrivals]:
-    return [random_arrivals(mix, load, seconds, lead_s, seed) for seed in range(CANDIDATES)]
-
-
-def of_usual_number(found: list[Arrivals]) -> Arrivals:
-    """The one with the median number of arrivals."""
-    return sorted(found, key=len)[len(found) // 2]
-
-
-def typical_in_a_queue(mix: Mix, found: list[Arrivals]) -> Arrivals:
-    taken = [ideal_ms(mix, arrivals) for arrivals in found]
-    together = sorted(itertools.chain.from_iterable(taken))
-
-    def off(candidate: int) -> float:
-        return max(abs(percentile(taken[candidate], percent) / percentile(together, percent) - 1)
-                   for percent in (50, 99))
-
-    return found[min(range(len(found)), key=off)]
-
-
 class Load:
-    """An open loop on one connection. The first requests, before the second 0, are not counted."""
+    """An open loop on one connection."""
 
     def __init__(self, address: str, mix: Mix, arrivals: Arrivals):
         self.mix, self.arrivals = mix, arrivals
@@ -173,7 +180,8 @@ class Load:
 def planned(context: Context, system: Ringmaster, mix: Mix, loads: tuple[float, ...],
             seconds: float) -> list[dict[str, Any]]:
     """The planner's predictions for each load, while the server has the base load."""
-    load = Load(system.address, mix, of_usual_number(candidates(mix, BASE, seconds + 2, 0)))
+    # The planner looks for `seconds`, from about a second after the begin on.
+    load = Load(system.address, mix, Span(mix, BASE, seconds + 1, 1).of_median_work())
     with_load = threading.Thread(target=load.run)
     with_load.start()
     time.sleep(1)
@@ -206,8 +214,8 @@ def measure(context: Context, mix: Mix) -> list[dict[str, Any]]:
     system = start(context)
     found = []
     for times, case in zip(loads, planned(context, system, mix, loads, seconds)):
-        random = candidates(mix, times, seconds, LEAD_S)
-        arrivals = typical_in_a_queue(mix, random) if times < 1 else of_usual_number(random)
+        span = Span(mix, times, seconds, LEAD_S)
+        arrivals = span.typical_in_a_queue() if times < 1 else span.of_median_work()
         made = Load(system.address, mix, arrivals).run()
         found.append({"mix": mix.title, "load": times, "measured": made,
                       **{source: case[source] for source in SOURCES},

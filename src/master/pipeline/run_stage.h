@@ -197,7 +197,7 @@ class RunStage {
   // By worker slot: the first of the jobs in hand at the last audit, if the worker had answered all
   // of these jobs.
   std::vector<std::optional<ipc::Publication>> answered_;
-  // For audit_words(); kept, since to allocate it takes longer than to look at the words.
+  // For the audit; kept, since to allocate it takes longer than to look at the words.
   std::vector<ipc::Publication> with_workers_;
   bool is_damaged_ = false;  // this generation's memory
   TailProfile tail_profile_;

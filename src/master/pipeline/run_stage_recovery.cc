@@ -72,10 +72,12 @@ void RunStage::end_stuck_workers() {
 // claimed it. kill_worker_ does nothing for a worker that is being ended already.
 void RunStage::end_overdue_workers() {
   const uint64_t now = now_ns();
-  table_.for_each_used([&](const Job& job) {
-    if (job.state != JobState::kAbandoned || now < method_deadline_ns(job)) return;
-    if (const auto worker = find_worker_of(job)) kill_worker_(*worker, "deadline");
-  });
+  for (const ipc::Publication id : with_workers_) {
+    const Job* const job = table_.find_published(id);
+    if (job == nullptr || job->state != JobState::kAbandoned) continue;
+    if (now < method_deadline_ns(*job)) continue;
+    if (const auto worker = find_worker_of(*job)) kill_worker_(*worker, "deadline");
+  }
 }
 
 void RunStage::end_abandoned(uint64_t now_ns) {

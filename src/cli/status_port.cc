@@ -1,7 +1,9 @@
 #include "cli/status_port.h"
 
 #include <algorithm>
+#include <chrono>
 #include <fmt/format.h>
+#include <thread>
 
 #include "cli/configuration.h"
 #include "config/addresses.h"
@@ -12,12 +14,14 @@ namespace ringmaster::cli {
 namespace {
 
 constexpr uint64_t kAnswerMs = 10'000;
+constexpr std::chrono::milliseconds kAgain{100};
 constexpr size_t kReadBytes = 64 << 10;
 constexpr size_t kPageBytesMax = 64 << 20;  // a trace has some megabytes
 
-Result<std::string> ask_for(const std::string& address, const std::string& request) {
+Result<std::string> ask_for(const std::string& address, const std::string& request,
+                            const Deadline& deadline) {
   const net::ClientTlsFiles no_tls;
-  const auto channel = net::open_channel(address, no_tls, Deadline(kAnswerMs));
+  const auto channel = net::open_channel(address, no_tls, deadline);
   if (!channel) return tl::unexpected(channel.error());
   const Status sent = (*channel)->send(request);
   if (!sent) return tl::unexpected(sent.error());
@@ -61,9 +65,15 @@ Result<std::string> find_status_port(const CommandLine& line, std::string_view c
 }
 
 Result<std::string> get_page(const std::string& address, std::string_view path) {
-  const Result<std::string> answer = ask_for(
-      address,
-      fmt::format("GET {} HTTP/1.1\r\nHost: ringmaster\r\nConnection: close\r\n\r\n", path));
+  const std::string request =
+      fmt::format("GET {} HTTP/1.1\r\nHost: ringmaster\r\nConnection: close\r\n\r\n", path);
+  const Deadline deadline(kAnswerMs);
+  Result<std::string> answer = ask_for(address, request, deadline);
+  // After a long page the port makes no other one for a while.
+  while (answer && answer->starts_with("HTTP/1.1 503 ")) {
+    std::this_thread::sleep_for(kAgain);
+    answer = ask_for(address, request, deadline);
+  }
   if (!answer) return answer;
   const size_t head_end = answer->find("\r\n\r\n");
   const bool is_whole = answer->ends_with('\n');  // a page of JSON has one newline: its last byte

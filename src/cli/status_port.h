@@ -20,8 +20,9 @@ Result<std::string> find_status_port(const CommandLine& line, std::string_view c
 Status check_status_port(const CommandLine& line, const std::string& address,
                          std::string_view hint);
 
-// Returns the server's answer to GET `path`, a page of JSON. Fails (71) and names the address if no
-// server listens there, if the server does not answer in time, or if the answer is not 200.
+// Returns the server's answer to GET `path`, a page of JSON. Asks again if the port has no time for
+// it (503). Fails (71) and names the address if no server listens there, if the server does not
+// answer in time, or if the answer is not 200.
 Result<std::string> get_page(const std::string& address, std::string_view path);
 
 // A server's text, safe for a terminal: with blanks in place of control characters.

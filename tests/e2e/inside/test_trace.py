@@ -3,10 +3,12 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 
 import pytest
 from client import DEADLINE_S, request
+from scripted_upstream import ScriptedUpstream, answer
 from status_port import ON, status_of
 
 
@@ -147,6 +149,20 @@ def test_the_configuration_says_where_the_server_is(server, trace, tmp_path):
     assert running.call("echo", [1]) == [1]
     done = trace("-c", running.config)
     assert done.returncode == 0 and spans(json.loads(done.stdout)["traceEvents"], "run")
+
+
+def test_a_page_that_the_status_port_has_no_time_for_is_asked_for_again(trace):
+    asked = []
+
+    def serve(connection, body):
+        asked.append(body)
+        busy = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 6\r\n\r\nbusy!\n"
+        connection.sendall(busy if len(asked) < 3 else answer(b"{}\n"))
+        connection.shutdown(socket.SHUT_WR)
+
+    with ScriptedUpstream(serve) as port:
+        done = trace("--to", f"127.0.0.1:{port.port}", "--kept")
+    assert (done.returncode, done.stdout, len(asked)) == (0, "{}\n", 3), done.stderr
 
 
 def test_errors_say_what_was_expected(server, trace, tmp_path):

@@ -201,9 +201,9 @@ def test_a_message_parsed_during_a_reload_is_served_by_the_new_deployment(
 def test_a_reload_between_two_parts_of_a_batch_loses_no_request(server):
     """The requests of a long batch begin in several turns of the loop. The new configuration wants
     other members of the params, so the rest of the batch is parsed again."""
-    count = 50_000
-    limits = {"batch_items": count}
+    limits = {"batch_items": 50_000}
     running = server(limits=limits)
+    count = 5_000 if is_sanitized(running.pid) else 50_000
     signal_after_s = 0.0  # after the batch; below 0: before it
     for attempt in range(40):
         method = f"new{attempt}"

@@ -219,6 +219,7 @@ def test_a_reload_between_two_parts_of_a_batch_loses_no_request(server):
             if signal_after_s < 0:
                 running.send(signal.SIGHUP)
                 time.sleep(-signal_after_s)
+            begin_s = time.monotonic()
             client.send(batch)
             if signal_after_s >= 0:
                 time.sleep(signal_after_s)
@@ -230,7 +231,8 @@ def test_a_reload_between_two_parts_of_a_batch_loses_no_request(server):
         assert are_old == sorted(are_old, reverse=True)
         if {*are_old} == {True, False}:
             return
-        signal_after_s += -0.05 if are_old[-1] else 0.03
+        took_s = time.monotonic() - begin_s
+        signal_after_s += -took_s / 7 if are_old[-1] else took_s / 11
     pytest.fail("no reload came between two parts of a batch")
 
 

@@ -149,9 +149,9 @@ class Session final : public std::enable_shared_from_this<Session>,
   // Begins requests of the long message until this turn of the loop has served for long enough; the
   // next turns go on.
   void begin_some();
-  // From now on the long message counts as so many bytes of its connection's memory.
+  // Charges the connection `bytes` of memory for its long message, in place of the charge before.
   void charge_long_message(uint64_t bytes);
-  // As how many bytes the long message counts; 0: there is none.
+  // The memory that the connection is charged for its long message; 0: it has no such message.
   uint64_t long_message_bytes() const;
   void end_long_message();
   // Closes the connection if its client has reset it. True: the connection is closed.

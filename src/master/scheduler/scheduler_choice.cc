@@ -20,7 +20,7 @@ uint64_t Scheduler::bytes_of(const Entry& entry) const {
 // A batch goes as a whole to an idle worker if it takes longer than the dispatch window, or if its
 // run time is not known yet.
 bool Scheduler::is_whole_unit(const Entry& entry) const {
-  const uint64_t batch = lanes_[method_lanes_[entry.method]].batch;
+  const uint64_t batch = lane_of(entry.method).batch;
   if (batch == 1) return false;
   if (!costs_.is_known(entry.method, entry.step)) return true;
   const double all_ns = static_cast<double>(batch) * costs_.run_ns(entry.method, entry.step);

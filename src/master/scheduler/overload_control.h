@@ -3,6 +3,8 @@
 // It is off until half a second's worth of work was refused while the queue never drained. So it
 // stays off for a burst, and for a high load that the workers can do. While it is on, the queue has
 // a limit. A shadow of the queue as it would be without the limit says when the overload is over.
+// The longer the overload lasts, the longer becomes the shadow, up to kShadowSpares. If it were as
+// long as that queue, a lull between bursts would often empty it, and seem to be the end.
 //
 // Pure; the master only. Each share has an OverloadControl. That of the root group is for all
 // clients together. `share`: in workers.
@@ -16,6 +18,7 @@ namespace ringmaster::master {
 class OverloadControl {
  public:
   static constexpr double kTriggerNs = 500e6;  // of refused work, times the share
+  static constexpr double kShadowSpares = 2;   // the longest shadow, in waits that are in time
 
   bool is_on() const { return is_on_; }
 
@@ -33,7 +36,7 @@ class OverloadControl {
     if (shadow_ns_ <= share * limit_ns) {
       is_on_ = false;
       refused_ns_ = 0;
-    } else if (shadow_ns_ / share <= spare_ns) {
+    } else if (shadow_ns_ / share <= kShadowSpares * spare_ns) {
       shadow_ns_ += work_ns;
     }
   }

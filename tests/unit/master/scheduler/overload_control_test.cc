@@ -49,6 +49,19 @@ TEST_CASE("overload control: it stays on while the same load would keep the queu
   for (int i = 0; i < 1000; ++i)  // 30 ms of work each 10 ms, but a short queue
     arrive(control, now_ns, 90 * kNsPerMs);
   CHECK(control.is_on());
+  now_ns += static_cast<uint64_t>(800 * kNsPerMs);
+  arrive(control, now_ns, 0);
+  CHECK(control.is_on());
+  now_ns += static_cast<uint64_t>(120 * kNsPerMs);
+  arrive(control, now_ns, 0);
+  CHECK(!control.is_on());
+}
+
+TEST_CASE("overload control: the end of a short overload is seen sooner than that of a long one") {
+  OverloadControl control;
+  uint64_t now_ns = 0;
+  for (int i = 0; i < 17; ++i)
+    arrive(control, now_ns, 500 * kNsPerMs);
   now_ns += static_cast<uint64_t>(400 * kNsPerMs);
   arrive(control, now_ns, 0);
   CHECK(!control.is_on());

@@ -55,11 +55,17 @@ plan::MethodLoad load_of(const std::string& name, double rate, const MethodSampl
     bound /= 1e3;
   const double results = 1e3 * static_cast<double>(done.ok);
   plan::MethodLoad load{name, rate, {}, {}};
-  load.run = plan::histogram_times(bounds_s, done.run, done.run_ms / results);
-  const double fetch_s = (done.total_ms - done.queue_ms - done.run_ms) / results;
+  const double run_s = done.run_ms / results;
+  load.run = plan::histogram_times(bounds_s, done.run, run_s);
+  const double rest_s = (done.total_ms - done.queue_ms - done.run_ms) / results;
+  if (rest_s <= 0) return load;
   const bool has_fetches =
       std::any_of(done.fetch.begin(), done.fetch.end(), [](uint64_t count) { return count > 0; });
-  if (has_fetches && fetch_s > 0) load.fetch = plan::histogram_times(bounds_s, done.fetch, fetch_s);
+  if (has_fetches) {
+    load.fetch = plan::histogram_times(bounds_s, done.fetch, rest_s);
+  } else if (run_s > plan::kPublishedAheadS) {
+    load.run = plan::longer(load.run, rest_s);
+  }
   return load;
 }
 

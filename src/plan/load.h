@@ -9,10 +9,14 @@
 
 namespace ringmaster::plan {
 
+// A longer job is published only to a free worker. So no worker is free while its job, or the job's
+// result, is on the way between the processes.
+inline constexpr double kPublishedAheadS = 1e-9 * master::WorkerLoad::kAheadNs;
+
 struct MethodLoad {
   std::string name;
   double rate = 0;  // requests per second, of the whole fleet
-  Times run;        // all run steps of a request together
+  Times run;        // all run steps of a request together, and the ways between the processes
   Times fetch;      // all fetch steps of a request together
 };
 

@@ -52,6 +52,26 @@ TEST_CASE("plan --from: rates, times and refusals are measured") {
   CHECK(found->estimate.latency->wait_mean_s == doctest::Approx(0.01));
 }
 
+TEST_CASE("plan --from: a worker is not free while its next job, or its result, is on the way") {
+  const auto run_s = [](double run_ms) {
+    Sample before = sample(10);
+    Sample after = sample(20);
+    for (Sample* each : {&before, &after}) {
+      MethodSample& method = each->methods["score"];
+      const double results = static_cast<double>(method.ok);
+      method.fetch = {};
+      method.run_ms = run_ms * results;
+      method.total_ms = method.queue_ms + (run_ms + 0.25) * results;
+    }
+    const Result<MeasuredLoad> found = measured_load({{before, after}});
+    REQUIRE(found);
+    CHECK(found->load.methods[0].fetch.mean_s == 0);
+    return found->load.methods[0].run.mean_s;
+  };
+  CHECK(run_s(5) == doctest::Approx(0.00525));
+  CHECK(run_s(0.5) == doctest::Approx(0.0005));  // the next job is published meanwhile
+}
+
 TEST_CASE("plan --from: the loads of several servers add up") {
   const Result<MeasuredLoad> found =
       measured_load({{sample(10), sample(20)}, {sample(5), sample(10)}, {sample(0), sample(1)}});

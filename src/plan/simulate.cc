@@ -7,6 +7,8 @@ namespace ringmaster::plan {
 namespace {
 
 constexpr double kWarmUp = 0.1;
+// More requests are simulated in parts, since a simulation keeps each of them.
+constexpr uint64_t kPartRequests = 100'000;
 
 double percentile(std::vector<double>& values, size_t percent) {
   const size_t rank = std::min(values.size() - 1, values.size() * percent / 100);
@@ -23,9 +25,17 @@ Estimate::Latency latency_of(std::vector<double>& waited, std::vector<double>& t
           percentile(took, 50), percentile(took, 99)};
 }
 
-}  // namespace
+// The requests of all parts that are counted.
+struct Counted {
+  double count = 0;
+  double run_s = 0;
+  double workers_s = 0;  // of their time
+  std::vector<double> waited;
+  std::vector<double> took;
+};
 
-Estimate simulate(const Load& load, const Fleet& fleet, uint64_t seed, uint64_t requests) {
+void simulate_part(const Load& load, const Fleet& fleet, uint64_t seed, uint64_t requests,
+                   Counted& counted) {
   const double nodes = static_cast<double>(fleet.nodes);
   const double end = static_cast<double>(requests) * nodes / load.rate();
   SchedulerSimulation simulation(fleet.workers, seed);
@@ -43,22 +53,28 @@ Estimate simulate(const Load& load, const Fleet& fleet, uint64_t seed, uint64_t 
                          .at_once = load.at_once});
   }
   simulation.run(end + load.timeout_s);
-  double count = 0;
-  double run_s = 0;
-  std::vector<double> waited;
-  std::vector<double> took;
+  counted.workers_s += (1 - kWarmUp) * end * static_cast<double>(fleet.workers);
   for (const SchedulerSimulation::Job& job : simulation.jobs()) {
     if (job.arrived < kWarmUp * end) continue;
-    ++count;
+    ++counted.count;
     if (!job.is_in_time()) continue;
-    run_s += job.cost;
-    waited.push_back(job.begun - job.queued);
-    took.push_back(job.finished - job.arrived);
+    counted.run_s += job.cost;
+    counted.waited.push_back(job.begun - job.queued);
+    counted.took.push_back(job.finished - job.arrived);
   }
-  const double workers_s = (1 - kWarmUp) * end * static_cast<double>(fleet.workers);
-  const double served = static_cast<double>(took.size());
-  Estimate found{run_s / workers_s, count > 0 ? 1 - served / count : 0, {}};
-  if (!took.empty()) found.latency = latency_of(waited, took);
+}
+
+}  // namespace
+
+Estimate simulate(const Load& load, const Fleet& fleet, uint64_t seed, uint64_t requests) {
+  const uint64_t parts = (requests + kPartRequests - 1) / kPartRequests;
+  Counted counted;
+  for (uint64_t part = 0; part < parts; ++part)
+    simulate_part(load, fleet, seed * parts + part, requests / parts, counted);
+  const double served = static_cast<double>(counted.took.size());
+  Estimate found{
+      counted.run_s / counted.workers_s, counted.count > 0 ? 1 - served / counted.count : 0, {}};
+  if (!counted.took.empty()) found.latency = latency_of(counted.waited, counted.took);
   return found;
 }
 

@@ -11,8 +11,8 @@
 
 namespace ringmaster::plan {
 
-// Simulates about `requests` requests. Does not count the first tenth, in which the queues grow to
-// their usual length.
+// Simulates about `requests` requests, in parts of at most 100,000. Does not count the first tenth
+// of each part, in which the queues grow to their usual length.
 Estimate simulate(const Load& load, const Fleet& fleet, uint64_t seed, uint64_t requests);
 
 }  // namespace ringmaster::plan

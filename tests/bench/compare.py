@@ -1,8 +1,10 @@
 """compare.py BUILD BASELINE: measures the ringmaster of two builds in turn, pair by pair.
 
 ONLY=NAME[,NAME] in the environment: only those scenarios. FULL=1: more and longer measurements.
-The two builds take turns in being first. Each measurement starts the server anew, since where its
-memory lies differs from start to start. The `ringmaster bench` of BUILD puts the load on both.
+For each pair both servers are started anew, since where their memory lies differs from start to
+start. They are measured in turn, several times if that takes short, since the machine's speed
+varies within seconds: a figure is the median of its turns. The two take turns in being first. The
+`ringmaster bench` of BUILD puts the load on both.
 
 Prints for each figure the medians, and the ratio of BUILD to BASELINE: the median of the pairs'
 ratios, and its 95 % confidence interval. Exits with 1 if a figure is more than 3 % worse at both
@@ -25,6 +27,7 @@ sys.path[:0] = [str(TESTS / "bench"), str(TESTS / "e2e/support")]
 
 from context import Context, LoadFailed, chosen  # noqa: E402
 from figure import Figure  # noqa: E402
+from ringmaster import Ringmaster  # noqa: E402
 from systems import end  # noqa: E402
 from targets import number  # noqa: E402
 
@@ -55,6 +58,10 @@ class Compared:
                 "worse" if self.is_worse() else ""]
 
 
+def middle(figures: list[Figure]) -> Figure:
+    return Figure(median(each.value for each in figures), figures[0].is_more_better)
+
+
 def interval(values: list[float]) -> tuple[float, float]:
     """The confidence interval of the median, for any distribution. Its ends are two of the values:
     the least and the greatest if there are too few."""
@@ -77,26 +84,32 @@ def table(rows: list[list[str]]) -> str:
     return "\n".join(map(line, [head, *rows]))
 
 
-def measure(name: str, context: Context, build: Path, seed: int) -> dict[str, Figure]:
-    system = context.ringmaster(build=build)
-    try:
-        return importlib.import_module(f"scenarios.{name}").figures(context, system, seed)
-    finally:
-        end(system)
+def measure(name: str, systems: list[Ringmaster], context: Context,
+            pair: int) -> list[dict[str, Figure]]:
+    """The figures of each system. Its scenario may have TURNS."""
+    scenario = importlib.import_module(f"scenarios.{name}")
+    made: list[list[dict[str, Figure]]] = [[] for _ in systems]
+    for turn in range(getattr(scenario, "TURNS", 1)):
+        order = range(len(systems))
+        for i in order if (pair + turn) % 2 else reversed(order):
+            made[i].append(scenario.figures(context, systems[i], pair))
+    return [{each: middle([one[each] for one in turns]) for each in turns[0]} for turns in made]
 
 
 def compare(name: str, build: Path, baseline: Path, folder: Path, is_full: bool) -> list[Compared]:
     found: dict[str, Compared] = {}
     with Context(build, folder, folder, is_full) as context:
         for pair in range(1, context.pick(PAIRS, PAIRS_FULL) + 1):
-            order = (build, baseline) if pair % 2 else (baseline, build)
-            made = {each: measure(name, context, each, pair) for each in order}
-            for figure, value in made[build].items():
-                entry = found.setdefault(figure, Compared(f"{name}: {figure}", [], []))
+            systems = [context.ringmaster(build=each) for each in (build, baseline)]
+            ours, theirs = measure(name, systems, context, pair)
+            for system in systems:
+                end(system)
+            for each, value in ours.items():
+                entry = found.setdefault(each, Compared(f"{name}: {each}", [], []))
                 entry.ours.append(value)
-                entry.baseline.append(made[baseline][figure])
+                entry.baseline.append(theirs[each])
             context.say(f"pair {pair}: " + ", ".join(
-                f"{figure} {entry.ratios()[-1]:.3f}" for figure, entry in found.items()))
+                f"{each} {entry.ratios()[-1]:.3f}" for each, entry in found.items()))
     return list(found.values())
 
 

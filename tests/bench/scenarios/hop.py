@@ -16,6 +16,7 @@ compared with the p50 of a round trip between two processes by futexes alone. Th
 the cores of these two, as it does for the server's processes. Whether they share a core matters, so
 the p50 with both on one core is stated, too. All are measured in turn, several times."""
 BOUND = "bounds/futex_ping_pong"
+TURNS = 3  # of two builds, see compare.py
 
 
 def p50_us(context: Context, system: Contender, method: str, kind: str) -> float:

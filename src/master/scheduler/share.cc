@@ -44,19 +44,25 @@ void ShareGroup::forget(Share& member) {
   set_active(member, false);
 }
 
+int64_t ShareGroup::by_weight(const Share& member, int64_t work_ns) const {
+  return rounded(static_cast<double>(work_ns) / std::max(active_weight_, member.weight));
+}
+
 void ShareGroup::on_given(Share& member, int64_t work_ns, bool moves_time, uint64_t now_ns,
                           double workers) {
   const int64_t began = start(member);
-  if (std::exchange(member.was_idle, false) && virtual_ns_ - credit_ns_ >= member.finish)
+  if (std::exchange(member.was_idle, false) && virtual_ns_ - credit_ns_ >= member.finish) {
     member.credit_left_ns = rounded(static_cast<double>(credit_ns_) * member.weight);
-  const int64_t on_credit_ns = std::min(work_ns, member.credit_left_ns);
-  member.credit_left_ns -= on_credit_ns;
+    member.credit_used_ns = 0;
+  }
+  const int64_t on_credit_ns = std::clamp<int64_t>(member.credit_left_ns, 0, work_ns);
+  member.credit_left_ns -= work_ns;
   if (moves_time) {
     virtual_ns_ = std::max(virtual_ns_, began);
     last_mover_ = &member;
   } else {
-    const double weights = std::max(active_weight_, member.weight);
-    virtual_ns_ += rounded(static_cast<double>(on_credit_ns) / weights);
+    member.credit_used_ns += on_credit_ns;
+    virtual_ns_ += by_weight(member, on_credit_ns);
   }
   given_.add(now_ns, static_cast<double>(work_ns), workers);
   member.used.add(now_ns, static_cast<double>(work_ns), workers);
@@ -66,7 +72,16 @@ void ShareGroup::on_given(Share& member, int64_t work_ns, bool moves_time, uint6
 
 void ShareGroup::on_corrected(Share& member, int64_t more_ns) {
   member.finish += member.cost_ns(more_ns);
-  if (more_ns < 0 && last_mover_ == &member) virtual_ns_ += member.cost_ns(more_ns);
+  const int64_t left_ns = std::max<int64_t>(member.credit_left_ns, 0);
+  member.credit_left_ns -= more_ns;
+  if (more_ns < 0 && last_mover_ == &member) {
+    virtual_ns_ += member.cost_ns(more_ns);
+  } else if (more_ns < 0) {
+    const int64_t unused_ns =
+        std::clamp<int64_t>(member.credit_left_ns - left_ns, 0, member.credit_used_ns);
+    member.credit_used_ns -= unused_ns;
+    virtual_ns_ -= by_weight(member, unused_ns);
+  }
   finish_max_ = std::max(finish_max_, member.finish);
 }
 

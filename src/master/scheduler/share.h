@@ -61,7 +61,8 @@ struct Share {
   double weight;
   int64_t finish = kLongAgo;
   bool was_idle = true;        // since it was last given a worker
-  int64_t credit_left_ns = 0;  // of the last credit, as work
+  int64_t credit_left_ns = 0;  // of the last credit, as work; below 0: beyond the credit
+  int64_t credit_used_ns = 0;  // of the last credit, as work: it moved the group's virtual time
   int64_t waiting_ns = 0;      // work that is admitted and not published
   uint64_t jobs = 0;           // admitted and not ended
   uint64_t asked_ns = 0;
@@ -109,7 +110,9 @@ class ShareGroup : public Share {
   void on_given(Share& member, int64_t work_ns, bool moves_time, uint64_t now_ns, double workers);
   // The member has used `more_ns` more than on_given() was told; negative: less. If the virtual
   // time last moved up to this member's start, it moves back with it. Otherwise a member beyond its
-  // share would be within it whenever it was charged too much.
+  // share would be within it whenever it was charged too much. A credit that was not used is left,
+  // and the virtual time moves back: otherwise a client that cancels its jobs could move it for
+  // nothing.
   void on_corrected(Share& member, int64_t more_ns);
   // Tags grow for as long as there is work. At this value all tags begin anew, and the time that
   // clients have had beyond their shares is forgotten.
@@ -129,6 +132,8 @@ class ShareGroup : public Share {
 
  private:
   void set_active(Share& member, bool becomes_active);
+  // How far the virtual time moves for work of the member on credit.
+  int64_t by_weight(const Share& member, int64_t work_ns) const;
 
   int64_t virtual_ns_ = 0;
   int64_t finish_max_ = 0;

@@ -36,6 +36,21 @@ TEST_CASE("share: virtual time moves on by the work done on credit over the acti
   CHECK(of.moves(of.light, 40 * kMs) == 0);
 }
 
+TEST_CASE("share: virtual time does not move by jobs that are withdrawn") {
+  Members of;
+  const int64_t before = of.group.virtual_ns();
+  for (int i = 0; i < 10; ++i) {
+    CHECK(of.moves(of.light, 40 * kMs) == 10 * kMs);
+    of.group.on_corrected(of.light, -40 * kMs);
+    of.group.on_idle(of.light);
+  }
+  CHECK(of.group.virtual_ns() == before);
+  CHECK(of.moves(of.light, 150 * kMs) == 25 * kMs);
+  of.group.on_corrected(of.light, -70 * kMs);  // 80 ms were used, of which 20 ms are left
+  CHECK(of.group.virtual_ns() == before + 20 * kMs);
+  CHECK(of.moves(of.light, 40 * kMs) == 5 * kMs);
+}
+
 TEST_CASE("share: a member's credit grows with its weight") {
   Members of;
   CHECK(of.moves(of.heavy, 500 * kMs) == 75 * kMs);

@@ -66,7 +66,7 @@ void collect_workers(ServerState& state, const Deployment& deployment) {
 
 void collect_clients(ServerState& state, const Dispatcher& dispatcher) {
   dispatcher.scheduler().shares().for_each([&](const ClientShare& client) {
-    state.is_overloaded |= client.overload.is_on();
+    state.is_overloaded |= client.overload.is_on(state.now_ns);
     const double used = client.used.at(state.now_ns);
     const bool has_asked = state.now_ns < client.asked_ns + ShareGroup::kActiveNs;
     const bool is_idle = client.jobs == 0 && used < 0.001 && !has_asked;
@@ -86,8 +86,7 @@ void collect_serving(ServerState& state, const Deployment& deployment) {
   state.payload_bytes = deployment.store().used_bytes();
   state.payload_limit_bytes = deployment.store().capacity_bytes();
   state.queued = dispatcher.scheduler().queued_jobs();
-  state.is_overloaded = dispatcher.scheduler().is_overloaded() ||
-                        dispatcher.scheduler().shares().addresses().overload.is_on();
+  state.is_overloaded = dispatcher.scheduler().is_overloaded(state.now_ns);
   state.workers_wanted = deployment.supervisor().workers_wanted();
   collect_workers(state, deployment);
   collect_clients(state, dispatcher);

@@ -52,7 +52,10 @@ class Scheduler {
   CostModel& costs() { return costs_; }
   const CostModel& costs() const { return costs_; }
   const WorkerLoad& load() const { return load_; }
-  bool is_overloaded() const { return root_.overload.is_on(); }
+  // Whether the queue of all clients, or of those known by their address alone, is kept short.
+  bool is_overloaded(uint64_t now_ns) const {
+    return root_.overload.is_on(now_ns) || shares_.addresses().overload.is_on(now_ns);
+  }
 
   // Empty: the entry is admitted, and waits for its first step. Else the entry is unchanged.
   // `is_client_deadline`: the client allows less time than the method does (see trials.h).

@@ -57,6 +57,16 @@ TEST_CASE("overload control: it stays on while the same load would keep the queu
   CHECK(!control.is_on());
 }
 
+TEST_CASE("overload control: without arrivals it is seen to be over, too") {
+  OverloadControl control;
+  uint64_t now_ns = 0;
+  for (int i = 0; i < 17; ++i)
+    arrive(control, now_ns, 500 * kNsPerMs);
+  CHECK(control.is_on(now_ns));
+  CHECK(control.is_on(now_ns + 370 * kNsPerMs));
+  CHECK(!control.is_on(now_ns + 380 * kNsPerMs));
+}
+
 TEST_CASE("overload control: the end of a short overload is seen sooner than that of a long one") {
   OverloadControl control;
   uint64_t now_ns = 0;

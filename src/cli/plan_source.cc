@@ -63,7 +63,7 @@ plan::MethodLoad load_of(const std::string& name, double rate, const MethodSampl
       std::any_of(done.fetch.begin(), done.fetch.end(), [](uint64_t count) { return count > 0; });
   if (has_fetches) {
     load.fetch = plan::histogram_times(bounds_s, done.fetch, rest_s);
-  } else if (run_s > plan::kPublishedAheadS) {
+  } else if (run_s > plan::kPublishedAheadS && rest_s <= plan::kWayMaxS) {
     load.run = plan::longer(load.run, rest_s);
   }
   return load;

@@ -12,11 +12,13 @@ namespace ringmaster::plan {
 // A longer job is published only to a free worker. So no worker is free while its job, or the job's
 // result, is on the way between the processes.
 inline constexpr double kPublishedAheadS = 1e-9 * master::WorkerLoad::kAheadNs;
+// Both ways together take no longer. A job of a batch waits for longer, but for the other jobs.
+inline constexpr double kWayMaxS = 1e-3;
 
 struct MethodLoad {
   std::string name;
   double rate = 0;  // requests per second, of the whole fleet
-  Times run;        // all run steps of a request together, and the ways between the processes
+  Times run;        // all run steps of a request together; also the ways, where they are known
   Times fetch;      // all fetch steps of a request together
 };
 

@@ -53,7 +53,7 @@ TEST_CASE("plan --from: rates, times and refusals are measured") {
 }
 
 TEST_CASE("plan --from: a worker is not free while its next job, or its result, is on the way") {
-  const auto run_s = [](double run_ms) {
+  const auto run_s = [](double run_ms, double rest_ms = 0.25) {
     Sample before = sample(10);
     Sample after = sample(20);
     for (Sample* each : {&before, &after}) {
@@ -61,7 +61,7 @@ TEST_CASE("plan --from: a worker is not free while its next job, or its result, 
       const double results = static_cast<double>(method.ok);
       method.fetch = {};
       method.run_ms = run_ms * results;
-      method.total_ms = method.queue_ms + (run_ms + 0.25) * results;
+      method.total_ms = method.queue_ms + (run_ms + rest_ms) * results;
     }
     const Result<MeasuredLoad> found = measured_load({{before, after}});
     REQUIRE(found);
@@ -69,7 +69,8 @@ TEST_CASE("plan --from: a worker is not free while its next job, or its result, 
     return found->load.methods[0].run.mean_s;
   };
   CHECK(run_s(5) == doctest::Approx(0.00525));
-  CHECK(run_s(0.5) == doctest::Approx(0.0005));  // the next job is published meanwhile
+  CHECK(run_s(0.5) == doctest::Approx(0.0005));   // the next job is published meanwhile
+  CHECK(run_s(2, 14) == doctest::Approx(0.002));  // a job of a batch of eight
 }
 
 TEST_CASE("plan --from: the loads of several servers add up") {

@@ -12,9 +12,11 @@ uint32_t CostModel::add_method(const std::vector<StepKind>& steps) {
   return static_cast<uint32_t>(methods_.size() - 1);
 }
 
-void CostModel::seed(uint32_t method, size_t step, double took_ns) {
+void CostModel::seed(uint32_t method, size_t step, double took_ns, size_t samples) {
   StepCost& cost = methods_[method][step];
-  if (!cost.time_ns.is_known()) cost.time_ns.add(took_ns);
+  if (cost.time_ns.is_known()) return;
+  for (size_t i = 0; i < samples; ++i)
+    cost.time_ns.add(took_ns);
 }
 
 void CostModel::adopt(uint32_t method, const CostModel& before, uint32_t its) {
@@ -23,7 +25,7 @@ void CostModel::adopt(uint32_t method, const CostModel& before, uint32_t its) {
   for (size_t step = 0; step < steps; ++step) {
     if (measured[step].kind != methods_[method][step].kind) return;
     const MovingAverage& time_ns = measured[step].time_ns;
-    if (time_ns.is_known()) seed(method, step, time_ns.mean());
+    if (time_ns.is_known()) seed(method, step, time_ns.mean(), kAdoptedSamples);
   }
 }
 

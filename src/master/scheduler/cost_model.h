@@ -31,10 +31,12 @@ class CostModel {
 
   // Returns the method's number.
   uint32_t add_method(const std::vector<StepKind>& steps);
-  // Gives a step that was never measured a first value.
-  void seed(uint32_t method, size_t step, double took_ns);
+  // Gives a step that was never measured a first value, which counts as so many samples.
+  void seed(uint32_t method, size_t step, double took_ns, size_t samples = 1);
   // Seeds a method's steps with the times that `before` has measured for the steps of its method
-  // `its`. Stops at the first step whose kind differs.
+  // `its`. Stops at the first step whose kind differs. A time counts as kAdoptedSamples: so the
+  // first runs, which are slow in new workers, change it little, and a slower handler soon does.
+  static constexpr size_t kAdoptedSamples = 8;
   void adopt(uint32_t method, const CostModel& before, uint32_t its);
 
   void on_run(uint32_t method, size_t step, double took_ns);

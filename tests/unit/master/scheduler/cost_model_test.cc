@@ -17,4 +17,19 @@ TEST_CASE("costs: fetches that begin together cost as much as the longest") {
   CHECK(costs.need(method, 3).fetch_ns == 7);
 }
 
+TEST_CASE("costs: what a method took before a reload counts as some runs") {
+  CostModel before, after;
+  const uint32_t method = before.add_method({CostModel::StepKind::kRun});
+  after.add_method({CostModel::StepKind::kRun});
+  for (int i = 0; i < 100; ++i)
+    before.on_run(method, 0, 10);
+  after.adopt(method, before, method);
+  CHECK(after.run_ns(method, 0) == 10);
+  after.on_run(method, 0, 100);  // in a new worker
+  CHECK(after.run_ns(method, 0) == 20);
+  for (int i = 0; i < 40; ++i)
+    after.on_run(method, 0, 100);  // a slower handler
+  CHECK(after.run_ns(method, 0) > 80);
+}
+
 }  // namespace ringmaster::master

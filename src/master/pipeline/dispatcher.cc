@@ -177,8 +177,9 @@ void Dispatcher::record_deadline(Job& job, telemetry::Stage stage) {
 
 void Dispatcher::cut_off_all(const rpc::Error& error) {
   table_.for_each_used([&](Job& job) {
-    if (job.caller != nullptr) return cut_off(job, error, false);
-    if (job.state == JobState::kAbandoned) run_stage_.end_worker_of(job);
+    if (job.state == JobState::kAbandoned) return run_stage_.end_worker_of(job);
+    // A job that a worker has goes on when its client is gone.
+    if (job.caller != nullptr || job.state == JobState::kPublished) cut_off(job, error, false);
   });
 }
 

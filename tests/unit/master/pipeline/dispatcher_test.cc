@@ -152,4 +152,21 @@ TEST_CASE("dispatcher: a worker finds the id and the traceparent right behind th
   CHECK(core.store.used_bytes() == 0);
 }
 
+TEST_CASE("dispatcher: at the end of a stop workers with cancelled jobs are ended, too") {
+  std::vector<uint32_t> killed;
+  Core core([&](uint32_t worker, const char*) { killed.push_back(worker); });
+  const Method method{"slow", {}, 60'000, 1, {RunStep{0}}};
+  const auto client = std::make_shared<Client>();
+  const auto ticket = core.dispatcher.admit(method, "[1]", std::nullopt, client);
+  REQUIRE(ticket);
+  Played worker(core, 0);
+  worker.take();
+  CHECK(core.dispatcher.cancel(*ticket) == rpc::Executed::kUnknown);
+  core.dispatcher.cut_off_all(rpc::make_error(rpc::kShuttingDown, "shutting_down", "the end"));
+  CHECK(killed == std::vector<uint32_t>{0});
+  CHECK(core.bury(0, true).size() == 1);
+  CHECK(core.dispatcher.in_flight() == 0);
+  CHECK(client->errors.empty());
+}
+
 }  // namespace ringmaster::master

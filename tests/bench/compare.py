@@ -2,9 +2,9 @@
 
 ONLY=NAME[,NAME] in the environment: only those scenarios. FULL=1: more and longer measurements.
 For each pair both servers are started anew, since where their memory lies differs from start to
-start. They are measured in turn, several times if that takes short, since the machine's speed
-varies within seconds: a figure is the median of its turns. The two take turns in being first. The
-`ringmaster bench` of BUILD puts the load on both.
+start. They are measured in turn, as often as the scenario's TURNS says, since the machine's speed
+varies within seconds: a figure is the median of its turns. The two take turns in being started and
+in being measured first. The `ringmaster bench` of BUILD puts the load on both.
 
 Prints for each figure the medians, and the ratio of BUILD to BASELINE: the median of the pairs'
 ratios, and its 95 % confidence interval. Exits with 1 if a figure is more than 3 % worse at both
@@ -86,7 +86,7 @@ def table(rows: list[list[str]]) -> str:
 
 def measure(name: str, systems: list[Ringmaster], context: Context,
             pair: int) -> list[dict[str, Figure]]:
-    """The figures of each system. Its scenario may have TURNS."""
+    """The figures of each system."""
     scenario = importlib.import_module(f"scenarios.{name}")
     made: list[list[dict[str, Figure]]] = [[] for _ in systems]
     for turn in range(getattr(scenario, "TURNS", 1)):
@@ -100,9 +100,10 @@ def compare(name: str, build: Path, baseline: Path, folder: Path, is_full: bool)
     found: dict[str, Compared] = {}
     with Context(build, folder, folder, is_full) as context:
         for pair in range(1, context.pick(PAIRS, PAIRS_FULL) + 1):
-            systems = [context.ringmaster(build=each) for each in (build, baseline)]
-            ours, theirs = measure(name, systems, context, pair)
-            for system in systems:
+            builds = (build, baseline) if pair % 2 else (baseline, build)
+            systems = {each: context.ringmaster(build=each) for each in builds}
+            ours, theirs = measure(name, [systems[build], systems[baseline]], context, pair)
+            for system in systems.values():
                 end(system)
             for each, value in ours.items():
                 entry = found.setdefault(each, Compared(f"{name}: {each}", [], []))

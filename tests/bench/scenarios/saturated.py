@@ -16,7 +16,7 @@ connections, without pipelining. The load generator runs on the same cores: its 
 stated beside that of the server's processes."""
 AT_ONCE = 256
 CONNECTIONS = 16
-TURNS = 5  # of two builds, see compare.py
+TURNS = 3  # of two builds, see compare.py
 OURS_ON_MANY = f"{OURS}, {AT_ONCE} connections"
 RIVALS = (*PYTHON, GO, NODE)
 
@@ -45,7 +45,7 @@ def measure(context: Context, systems: list[Contender]) -> dict[str, list[dict[s
 
 def figures(context: Context, system: Contender, seed: int, method: str = "echo",
             params: Any = ("$i",), seconds: float | None = None) -> dict[str, Figure]:
-    seconds = seconds or context.pick(0.4, 1)
+    seconds = seconds or context.pick(1, 2)
     found = {}
     for connections in (CONNECTIONS, AT_ONCE):
         made = context.load(system, method, params, seconds=seconds, concurrency=AT_ONCE,

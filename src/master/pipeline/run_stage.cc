@@ -180,10 +180,12 @@ bool RunStage::on_record(uint32_t worker, const ipc::ResultReader::Record& recor
     const uint64_t since_ns = now - job->step_began_ns;  // caps a wrong run_ns of a broken worker
     job->cpu_ns += std::min(record.cpu_ns, cpu_ns_max(since_ns));
     const uint64_t run_ns = std::min(*used_ns, since_ns);
-    if (job->rehearsed == nullptr) {
-      scheduler_.on_done(job->entry, now, run_ns);
-    } else {  // teaches the scheduler nothing: a rehearsal runs at idle priority
+    if (job->rehearsed != nullptr) {  // teaches nothing: a rehearsal runs at idle priority
       scheduler_.on_returned(job->entry, now);
+    } else if (record.was_run()) {
+      scheduler_.on_done(job->entry, now, run_ns);
+    } else {
+      scheduler_.on_not_called(job->entry, now, run_ns);
     }
     record_event(recorder_, *job, EventKind::kRunEnded, now,
                  {.took_ns = run_ns,

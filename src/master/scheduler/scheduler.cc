@@ -277,6 +277,11 @@ double Scheduler::takes_ns(uint32_t method) const {
   return need.fetch_ns + need.run_ns;
 }
 
+void Scheduler::on_not_called(Entry& entry, uint64_t now_ns, uint64_t used_ns) {
+  costs_.on_still_running(entry.method, entry.step, static_cast<double>(used_ns));
+  charge_for(entry, now_ns, static_cast<int64_t>(used_ns));
+}
+
 void Scheduler::on_abandoned(Entry& entry, uint64_t now_ns) {
   RM_ASSERT(entry.state == Entry::State::kPublished && !entry.is_abandoned);
   entry.is_abandoned = true;

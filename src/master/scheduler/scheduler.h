@@ -114,6 +114,10 @@ class Scheduler {
   void on_done(Entry& entry, uint64_t now_ns, uint64_t used_ns);
   // The deadline of the job's client is over, and a worker still has the job.
   void on_abandoned(Entry& entry, uint64_t now_ns);
+  // A worker spent `used_ns` on the job without calling its handler: the params do not fit. The
+  // client is charged for that time. Jobs are expected to take no less time for it: otherwise a
+  // client with wrong params would have more work of all clients admitted than can be done.
+  void on_not_called(Entry& entry, uint64_t now_ns, uint64_t used_ns);
   // The job ends, in any state. `is_answered`: with a result, so that quotes learn from it.
   void on_ended(Entry& entry, uint64_t now_ns, bool is_answered);
 

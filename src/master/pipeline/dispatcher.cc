@@ -216,7 +216,7 @@ void Dispatcher::answer_result(Job& job, std::string_view result, uint64_t now_n
   if (caller == nullptr) return;
   if (job.report.any()) caller->on_report({job.cpu_ns, quote(*job.method, *job.entry.client)});
   record_end(job, *caller, now_ns);
-  if (job.rehearsed == nullptr) {
+  if (job.rehearsed == nullptr && job.entry.quote_base_ns > 0) {
     recorder_.record_prediction(job.trail, static_cast<uint64_t>(job.entry.quote_base_ns),
                                 took_ns(job, now_ns));
   }

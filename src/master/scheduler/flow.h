@@ -37,9 +37,9 @@ struct Entry {
   Flow* flow = nullptr;
   int64_t arrived_ns = 0;
   int64_t deadline_ns = 0;
-  int64_t work_ns = 0;     // while it waits: its part of the sums of work
-  int64_t charged_ns = 0;  // kPublished: the time that its client was charged
-  float quote_base_ns = 0;
+  int64_t work_ns = 0;         // while it waits: its part of the sums of work
+  int64_t charged_ns = 0;      // kPublished: the time that its client was charged
+  float quote_base_ns = 0;     // the prediction; 0: there was none
   uint64_t memory_bytes = 0;   // that the entry's job holds
   WorkerUnit* unit = nullptr;  // null unless kPublished
   SumNode<Entry> place;        // in a tree of its flow: by deadline, with work_ns

@@ -12,6 +12,8 @@ namespace {
 // The last 1/8 of the job places, and of the payload memory, is for clients that hold less than
 // their own part.
 constexpr uint64_t kLeftToOthers = 8;
+// The shortest prediction: quotes are multiples of predictions.
+constexpr double kQuoteMinNs = 1000;
 
 bool is_scarce(uint64_t left, uint64_t all) {
   return left <= all / kLeftToOthers;
@@ -92,7 +94,10 @@ std::optional<AdmissionRefusal> Scheduler::try_admit(Entry& entry, ClientShare& 
   entry.arrived_ns = static_cast<int64_t>(now_ns);
   entry.deadline_ns = static_cast<int64_t>(deadline_ns);
   entry.quote_state = forecast.state;
-  entry.quote_base_ns = static_cast<float>(std::max(1000.0, forecast.done_ns));
+  // Before the method's first run there is no prediction from which quotes could learn.
+  const bool is_predicted = takes_ns(method) > 0;
+  entry.quote_base_ns =
+      is_predicted ? static_cast<float>(std::max(kQuoteMinNs, forecast.done_ns)) : 0;
   for (Share* share = &client; share != nullptr; share = share->parent)
     ++share->jobs;
   return std::nullopt;
@@ -104,7 +109,7 @@ Quote Scheduler::quote(const ClientShare& client, uint32_t method, uint64_t now_
   const AdmissionControl::Forecast forecast =
       admission_.forecast(client, lane, method, now_ns, deadline_ns, line_ns);
   Quote quote;
-  quote.ns = quotes_.quote(method, forecast.state, std::max(1000.0, forecast.done_ns));
+  quote.ns = quotes_.quote(method, forecast.state, std::max(kQuoteMinNs, forecast.done_ns));
   quote.free = free_part(now_ns);
   return quote;
 }
@@ -304,7 +309,7 @@ void Scheduler::on_ended(Entry& entry, uint64_t now_ns, bool is_answered) {
   } else if (entry.state != Entry::State::kNone) {
     on_left(entry);
   }
-  if (is_answered) {
+  if (is_answered && entry.quote_base_ns > 0) {
     quotes_.learn(entry.method, static_cast<Quotes::State>(entry.quote_state),
                   static_cast<double>(entry.quote_base_ns),
                   static_cast<double>(static_cast<int64_t>(now_ns) - entry.arrived_ns));

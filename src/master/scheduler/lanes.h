@@ -21,6 +21,10 @@ struct Lane {
   int64_t room_ns = 0;  // the room of these units in the dispatch window
 
   bool is_at_limit() const { return concurrency > 0 && out >= concurrency; }
+  // How many of these idle workers may get a unit.
+  size_t usable(size_t idle) const {
+    return concurrency > 0 ? std::min(idle, concurrency - std::min(out, concurrency)) : idle;
+  }
 };
 
 class Lanes {

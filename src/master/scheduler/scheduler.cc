@@ -196,7 +196,7 @@ size_t Scheduler::unit_jobs(const Entry& entry, uint64_t now_ns) const {
   const Lane& lane = lane_of(entry.method);
   if (is_filling(now_ns) && filling_.unit->lane == &lane) return filling_.jobs;
   if (!is_whole_unit(entry)) return 0;
-  const size_t idle = std::max<size_t>(load_.idle_workers(), 1);
+  const size_t idle = std::max<size_t>(lane.usable(load_.idle_workers()), 1);
   return std::min<size_t>(lane.batch, (queued_jobs(lane) + idle - 1) / idle);
 }
 
@@ -277,14 +277,14 @@ void Scheduler::on_done(Entry& entry, uint64_t now_ns, uint64_t used_ns) {
   charge_for(entry, now_ns, static_cast<int64_t>(used_ns));
 }
 
-double Scheduler::takes_ns(uint32_t method) const {
-  const CostModel::Need need = costs_.need(method, 0);
-  return need.fetch_ns + need.run_ns;
-}
-
 void Scheduler::on_not_called(Entry& entry, uint64_t now_ns, uint64_t used_ns) {
   costs_.on_still_running(entry.method, entry.step, static_cast<double>(used_ns));
   charge_for(entry, now_ns, static_cast<int64_t>(used_ns));
+}
+
+double Scheduler::takes_ns(uint32_t method) const {
+  const CostModel::Need need = costs_.need(method, 0);
+  return need.fetch_ns + need.run_ns;
 }
 
 void Scheduler::on_abandoned(Entry& entry, uint64_t now_ns) {

@@ -100,7 +100,9 @@ class Scheduler {
   // it, itself included. 0: the worker may share them with others. Their time is not known yet, or
   // is so short that they are published ahead of the workers.
   size_t taken_together(const Entry& entry, uint64_t now_ns) const {
-    return costs_.is_known(entry.method, entry.step) ? unit_jobs(entry, now_ns) : 0;
+    const bool may_share = lane_of(entry.method).concurrency == 0;
+    if (may_share && !costs_.is_known(entry.method, entry.step)) return 0;
+    return unit_jobs(entry, now_ns);
   }
   // For the entry that next() has returned.
   void on_published(Entry& entry, uint64_t now_ns);
@@ -112,12 +114,12 @@ class Scheduler {
   // A worker ran the job for `used_ns`. The client is charged for that time, and the cost model
   // learns from it.
   void on_done(Entry& entry, uint64_t now_ns, uint64_t used_ns);
-  // The deadline of the job's client is over, and a worker still has the job.
-  void on_abandoned(Entry& entry, uint64_t now_ns);
   // A worker spent `used_ns` on the job without calling its handler: the params do not fit. The
   // client is charged for that time. Jobs are expected to take no less time for it: otherwise a
   // client with wrong params would have more work of all clients admitted than can be done.
   void on_not_called(Entry& entry, uint64_t now_ns, uint64_t used_ns);
+  // The deadline of the job's client is over, and a worker still has the job.
+  void on_abandoned(Entry& entry, uint64_t now_ns);
   // The job ends, in any state. `is_answered`: with a result, so that quotes learn from it.
   void on_ended(Entry& entry, uint64_t now_ns, bool is_answered);
 

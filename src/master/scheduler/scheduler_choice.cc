@@ -6,6 +6,7 @@
 namespace ringmaster::master {
 
 int64_t Scheduler::room_of(const Entry& entry) const {
+  if (is_whole_unit(entry)) return WorkerLoad::kAheadNs;
   const bool is_known = costs_.is_known(entry.method, entry.step);
   const int64_t run_ns = rounded(costs_.run_ns(entry.method, entry.step));
   return WorkerLoad::room_of(run_ns, is_known, bytes_of(entry));
@@ -18,12 +19,13 @@ uint64_t Scheduler::bytes_of(const Entry& entry) const {
 }
 
 // A batch goes as a whole to an idle worker if it takes longer than the dispatch window, or if its
-// run time is not known yet.
+// run time is not known yet. If its lane has a limit, it does so, too: otherwise each of its jobs
+// would count.
 bool Scheduler::is_whole_unit(const Entry& entry) const {
-  const uint64_t batch = lane_of(entry.method).batch;
-  if (batch == 1) return false;
-  if (!costs_.is_known(entry.method, entry.step)) return true;
-  const double all_ns = static_cast<double>(batch) * costs_.run_ns(entry.method, entry.step);
+  const Lane& lane = lane_of(entry.method);
+  if (lane.batch == 1) return false;
+  if (lane.concurrency > 0 || !costs_.is_known(entry.method, entry.step)) return true;
+  const double all_ns = static_cast<double>(lane.batch) * costs_.run_ns(entry.method, entry.step);
   return all_ns > static_cast<double>(WorkerLoad::kAheadNs);
 }
 

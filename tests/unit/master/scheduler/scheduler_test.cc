@@ -16,13 +16,11 @@ class Scene {
  public:
   explicit Scene(size_t workers) { scheduler.set_workers(workers, now); }
 
-  uint32_t method(uint64_t run_ns, size_t reserved_workers = 0, size_t concurrency = 0) {
-    MethodPlan plan;
-    plan.steps = {CostModel::StepKind::kRun};
-    plan.reserved_workers = reserved_workers;
-    plan.concurrency = concurrency;
-    const uint32_t number = scheduler.add_method(plan);
-    scheduler.costs().seed(number, 0, static_cast<double>(run_ns));
+  uint32_t method(uint64_t run_ns, size_t reserved_workers = 0, size_t concurrency = 0,
+                  uint64_t batch = 1) {
+    const uint32_t number =
+        scheduler.add_method({{CostModel::StepKind::kRun}, concurrency, reserved_workers, batch});
+    if (run_ns > 0) scheduler.costs().seed(number, 0, static_cast<double>(run_ns));
     return number;
   }
   ClientShare& client(const std::string& name, double weight = 1,
@@ -81,7 +79,76 @@ bool is_served_beside(Scene& scene, uint32_t rare, uint32_t flood, uint64_t floo
   return false;
 }
 
+size_t publish_all(Scene& scene) {
+  size_t published = 0;
+  while (scene.publish() != nullptr)
+    ++published;
+  return published;
+}
+
 }  // namespace
+
+TEST_CASE("scheduler: a limit counts whole batches, however long they take") {
+  for (const uint64_t run_ns : {uint64_t{0}, uint64_t{10'000}, 2 * kNsPerMs}) {
+    CAPTURE(run_ns);
+    Scene scene(8);
+    const uint32_t method = scene.method(run_ns, 0, 2, 16);
+    ClientShare& client = scene.client("one");
+    for (int i = 0; i < 50; ++i)
+      scene.queue(client, method);
+    Entry* const first = scene.scheduler.next(scene.now);
+    REQUIRE(first != nullptr);
+    CHECK(scene.scheduler.taken_together(*first, scene.now) == 16);
+    CHECK(publish_all(scene) == 32);
+    CHECK(scene.scheduler.load().units() == 2);
+  }
+}
+
+TEST_CASE("scheduler: a whole batch takes no worker that is reserved for others") {
+  Scene scene(2);
+  scene.method(kNsPerMs, 1);
+  const uint32_t batches = scene.method(kNsPerMs / 2, 0, 0, 64);
+  ClientShare& client = scene.client("one");
+  scene.queue(client, batches);
+  CHECK(publish_all(scene) == 1);
+  for (int i = 0; i < 64; ++i)
+    scene.queue(client, batches);
+  CHECK(publish_all(scene) == 0);
+}
+
+TEST_CASE("scheduler: params that do not fit do not make a method look cheap") {
+  Scene scene(1);
+  const uint32_t method = scene.method(30 * kNsPerMs);
+  ClientShare& client = scene.client("one");
+  const auto refuse = [&](uint64_t took_ns) {
+    Entry& entry = scene.queue(client, method);
+    REQUIRE(scene.publish() == &entry);
+    scene.scheduler.on_not_called(entry, scene.now + took_ns, took_ns);
+    scene.scheduler.on_ended(entry, scene.now + took_ns, false);
+  };
+  for (int i = 0; i < 300; ++i)
+    refuse(1000);
+  CHECK(scene.scheduler.costs().run_ns(method, 0) == 30 * kNsPerMs);
+  refuse(90 * kNsPerMs);
+  CHECK(scene.scheduler.costs().run_ns(method, 0) == 60 * kNsPerMs);
+}
+
+TEST_CASE("scheduler: quotes learn nothing from jobs that were admitted before the first run") {
+  Scene scene(1);
+  const uint32_t method = scene.method(0);
+  ClientShare& client = scene.client("one");
+  std::deque<Entry*> entries;
+  for (int i = 0; i < 300; ++i)
+    entries.push_back(&scene.queue(client, method));
+  for (Entry* const entry : entries) {
+    REQUIRE(scene.publish() == entry);
+    scene.finish(*entry, 10 * kNsPerMs);
+  }
+  const Quote quote =
+      scene.scheduler.quote(client, method, scene.now, scene.now + 60'000 * kNsPerMs);
+  CHECK(quote.ns[0] == 10 * kNsPerMs);
+  CHECK(quote.ns[2] == 15 * kNsPerMs);
+}
 
 TEST_CASE("scheduler: a job that was lost with its worker is charged") {
   for (const bool is_lost : {true, false}) {

@@ -21,8 +21,8 @@ enum class EventKind : uint8_t {
   // where: the upstream; took: since kFetchBegun; code, reason: of a failure. Without a failure,
   // reason: how the fetch got an answer that others may share ("hit"); none: no other fetch may.
   kFetchEnded,
-  kQueued,       // a run step waits for a worker
-  kPublished,    // a worker may take the step; took: since kQueued
+  kQueued,       // a run step waits for a worker; not recorded if it is published at once
+  kPublished,    // a worker may take the step; took: since the step began to wait
   kRunEnded,     // where: the worker; took: the run; code: 0, or of the handler's error
   kLost,         // the step's worker died; where: the worker, or kNowhere; took: since kPublished
   kExpired,      // the request's deadline is over; where: the Stage at that time

@@ -23,9 +23,13 @@ class LatencyHistogram {
       2'048'000'000, 4'096'000'000, 8'192'000'000, 16'384'000'000};
 
   void record(uint64_t ns) {
+    sum_ns_ += ns;
+    if (ns <= kBoundsNs.front()) {  // so are most times where each request must be cheap
+      ++counts_.front();
+      return;
+    }
     const auto bound = std::lower_bound(kBoundsNs.begin(), kBoundsNs.end(), ns);
     ++counts_[static_cast<size_t>(bound - kBoundsNs.begin())];
-    sum_ns_ += ns;
   }
   // By bucket; the last one has no upper bound.
   const std::array<uint64_t, kBoundsNs.size() + 1>& counts() const { return counts_; }

@@ -58,14 +58,18 @@ void RunStage::start(Job& job, uint64_t now_ns) {
   job.deaths.clear();
   queue(job, now_ns);
   publish_waiting();
+  if (job.state == JobState::kQueued) record_queued(job);
+}
+
+void RunStage::record_queued(Job& job) {
+  record_event(recorder_, job, EventKind::kQueued, job.queued_ns,
+               {.step = static_cast<uint8_t>(job.step)});
 }
 
 void RunStage::queue(Job& job, uint64_t now_ns) {
   job.state = JobState::kQueued;
   job.queued_ns = now_ns;
   scheduler_.on_queued(job.entry, static_cast<uint32_t>(job.step));
-  record_event(recorder_, job, EventKind::kQueued, now_ns,
-               {.step = static_cast<uint8_t>(job.step)});
 }
 
 void RunStage::set_port(ipc::MasterPort* port) {

@@ -156,6 +156,7 @@ class RunStage {
   void publish_waiting();
   void fill_header(const Job& job, size_t taken_together);
   void queue(Job& job, uint64_t now_ns);
+  void record_queued(Job& job);
   void audit_words();
   void on_damaged(const Error& error);
   // False: the result belongs to no publication that is with the workers.

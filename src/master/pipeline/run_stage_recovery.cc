@@ -191,7 +191,10 @@ void RunStage::on_port_lost(const std::string& cause, const std::optional<Worker
 
 void RunStage::on_job_lost(Job& job, const std::string& cause, uint64_t now_ns) {
   if (job.caller == nullptr) return events_.on_released(job);  // no client waits for it
-  if (job.attempts < attempts_max(job)) return queue(job, now_ns);
+  if (job.attempts < attempts_max(job)) {
+    queue(job, now_ns);
+    return record_queued(job);
+  }
   if (!job.deaths.empty()) on_crash_(job);
   rpc::Error error =
       rpc::make_error(rpc::kWorkerDied, "worker_died",

@@ -190,6 +190,13 @@ test("the stages of a request", () => {
   assert.deepEqual(outcomeOf(STORY), { ended: true, failed: false, text: "OK", tookUs: 8000 });
 });
 
+test("a step that is published at once waits until its run begins", () => {
+  const events = STORY.events.filter(({ kind }) => kind !== "queued");
+  assert.deepEqual(
+    stagesOf({ ...STORY, events }, 10000).map(({ kind, fromUs, toUs }) => [kind, fromUs, toUs]),
+    [["fetch", 1000, 5000], ["queue", 5100, 6000], ["run", 6000, 9000]]);
+});
+
 test("a stage that goes on, and one that the deadline ended", () => {
   const [fetch] = stagesOf({ ...STORY, events: STORY.events.slice(0, 2) }, 7000);
   assert.deepEqual([fetch.toUs, fetch.open, fetch.failed], [7000, true, false]);

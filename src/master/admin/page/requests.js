@@ -121,6 +121,9 @@ export function stagesOf(request, nowUs, run = null) {
       case "queued":
         begin("queue", event);
         break;
+      case "published":
+        if (!open.has(`queue ${event.step ?? 0}`)) begin("queue", event);
+        break;
       case "run_ended":
       case "lost":
         // The event comes at the run's end: the queue stage ended when the run began.

@@ -2,9 +2,10 @@
 
 ONLY=NAME[,NAME] in the environment: only those scenarios. FULL=1: more and longer measurements.
 For each pair both servers are started anew, since where their memory lies differs from start to
-start. They are measured in turn, as often as the scenario's TURNS says, since the machine's speed
-varies within seconds: a figure is the median of its turns. The two take turns in being started and
-in being measured first. The `ringmaster bench` of BUILD puts the load on both.
+start. The machine's speed varies within seconds. So a scenario with TOGETHER measures both at the
+same time, each on its half of the machine. Otherwise they are measured in turn, as often as the
+scenario's TURNS says, and a figure is the median of its turns. The two take turns in being started
+and in being measured first. The `ringmaster bench` of BUILD puts the load on both.
 
 Prints for each figure the medians, and the ratio of BUILD to BASELINE: the median of the pairs'
 ratios, and its 95 % confidence interval. Exits with 1 if a figure is more than 3 % worse at both
@@ -18,6 +19,7 @@ import os
 import signal
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -88,6 +90,9 @@ def measure(name: str, systems: list[Ringmaster], context: Context,
             pair: int) -> list[dict[str, Figure]]:
     """The figures of each system."""
     scenario = importlib.import_module(f"scenarios.{name}")
+    if getattr(scenario, "TOGETHER", False):
+        with ThreadPoolExecutor(len(systems)) as threads:
+            return list(threads.map(lambda each: scenario.figures(context, each, pair), systems))
     made: list[list[dict[str, Figure]]] = [[] for _ in systems]
     for turn in range(getattr(scenario, "TURNS", 1)):
         order = range(len(systems))

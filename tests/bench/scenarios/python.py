@@ -46,7 +46,7 @@ def start(context: Context, name: str, timeout_ms: int) -> Contender | None:
 
 def no_ops(context: Context, systems: list[Contender]) -> Part:
     found = {system.name: context.attempt(system.name, lambda: saturated.figures(
-        context, system, 0, "noop", NOOP, context.pick(2, 5))) for system in systems}
+        context, system, 0, "noop", NOOP)) for system in systems}
     ours, rival = found[OURS], found.get(POOL) or {}
     rates = [(name, figure.value, rival[name].value if rival else None)
              for name, figure in ours.items() if figure.is_more_better]

@@ -16,7 +16,7 @@ connections, without pipelining. The load generator runs on the same cores: its 
 stated beside that of the server's processes."""
 AT_ONCE = 256
 CONNECTIONS = 16
-TURNS = 3  # of two builds, see compare.py
+TOGETHER = True  # see compare.py
 OURS_ON_MANY = f"{OURS}, {AT_ONCE} connections"
 RIVALS = (*PYTHON, GO, NODE)
 
@@ -44,12 +44,11 @@ def measure(context: Context, systems: list[Contender]) -> dict[str, list[dict[s
 
 
 def figures(context: Context, system: Contender, seed: int, method: str = "echo",
-            params: Any = ("$i",), seconds: float | None = None) -> dict[str, Figure]:
-    seconds = seconds or context.pick(1, 2)
+            params: Any = ("$i",)) -> dict[str, Figure]:
     found = {}
     for connections in (CONNECTIONS, AT_ONCE):
-        made = context.load(system, method, params, seconds=seconds, concurrency=AT_ONCE,
-                            connections=connections, warm_up_s=seconds / 4)
+        made = context.load(system, method, params, seconds=context.pick(2, 5), concurrency=AT_ONCE,
+                            connections=connections, warm_up_s=0.5)
         if made["errors"] or made["lost"]:
             raise LoadFailed(f"{made['errors']} errors, {made['lost']} answers lost")
         found[f"requests/s, {connections} connections"] = Figure(made["results_per_s"], True)

@@ -44,8 +44,17 @@ void ShareGroup::forget(Share& member) {
   set_active(member, false);
 }
 
-int64_t ShareGroup::by_weight(const Share& member, int64_t work_ns) const {
-  return rounded(static_cast<double>(work_ns) / std::max(active_weight_, member.weight));
+// How much of the member's last credit the work uses; negative work gives it back.
+int64_t ShareGroup::use_credit(Share& member, int64_t work_ns) {
+  const int64_t left_ns = std::max<int64_t>(member.credit_left_ns, 0);
+  member.credit_left_ns = std::max(member.credit_left_ns - work_ns, Share::kLongAgo);
+  return left_ns - std::max<int64_t>(member.credit_left_ns, 0);
+}
+
+void ShareGroup::move_on_credit(Share& member, int64_t work_ns) {
+  member.credit_used_ns += work_ns;
+  const double weights = std::max(active_weight_, member.weight);
+  virtual_ns_ += rounded(static_cast<double>(work_ns) / weights);
 }
 
 void ShareGroup::on_given(Share& member, int64_t work_ns, bool moves_time, uint64_t now_ns,
@@ -55,14 +64,12 @@ void ShareGroup::on_given(Share& member, int64_t work_ns, bool moves_time, uint6
     member.credit_left_ns = rounded(static_cast<double>(credit_ns_) * member.weight);
     member.credit_used_ns = 0;
   }
-  const int64_t on_credit_ns = std::clamp<int64_t>(member.credit_left_ns, 0, work_ns);
-  member.credit_left_ns -= work_ns;
+  const int64_t on_credit_ns = use_credit(member, work_ns);
   if (moves_time) {
     virtual_ns_ = std::max(virtual_ns_, began);
     last_mover_ = &member;
   } else {
-    member.credit_used_ns += on_credit_ns;
-    virtual_ns_ += by_weight(member, on_credit_ns);
+    move_on_credit(member, on_credit_ns);
   }
   given_.add(now_ns, static_cast<double>(work_ns), workers);
   member.used.add(now_ns, static_cast<double>(work_ns), workers);
@@ -72,15 +79,11 @@ void ShareGroup::on_given(Share& member, int64_t work_ns, bool moves_time, uint6
 
 void ShareGroup::on_corrected(Share& member, int64_t more_ns) {
   member.finish += member.cost_ns(more_ns);
-  const int64_t left_ns = std::max<int64_t>(member.credit_left_ns, 0);
-  member.credit_left_ns -= more_ns;
-  if (more_ns < 0 && last_mover_ == &member) {
-    virtual_ns_ += member.cost_ns(more_ns);
+  const int64_t on_credit_ns = use_credit(member, more_ns);
+  if (last_mover_ != &member) {
+    move_on_credit(member, std::max(on_credit_ns, -member.credit_used_ns));
   } else if (more_ns < 0) {
-    const int64_t unused_ns =
-        std::clamp<int64_t>(member.credit_left_ns - left_ns, 0, member.credit_used_ns);
-    member.credit_used_ns -= unused_ns;
-    virtual_ns_ -= by_weight(member, unused_ns);
+    virtual_ns_ += member.cost_ns(more_ns);
   }
   finish_max_ = std::max(finish_max_, member.finish);
 }

@@ -110,9 +110,8 @@ class ShareGroup : public Share {
   void on_given(Share& member, int64_t work_ns, bool moves_time, uint64_t now_ns, double workers);
   // The member has used `more_ns` more than on_given() was told; negative: less. If the virtual
   // time last moved up to this member's start, it moves back with it. Otherwise a member beyond its
-  // share would be within it whenever it was charged too much. A credit that was not used is left,
-  // and the virtual time moves back: otherwise a client that cancels its jobs could move it for
-  // nothing.
+  // share would be within it whenever it was charged too much. If not, it moves as far as the used
+  // part of the member's credit changes: a client that cancels its jobs does not move it.
   void on_corrected(Share& member, int64_t more_ns);
   // Tags grow for as long as there is work. At this value all tags begin anew, and the time that
   // clients have had beyond their shares is forgotten.
@@ -132,8 +131,8 @@ class ShareGroup : public Share {
 
  private:
   void set_active(Share& member, bool becomes_active);
-  // How far the virtual time moves for work of the member on credit.
-  int64_t by_weight(const Share& member, int64_t work_ns) const;
+  static int64_t use_credit(Share& member, int64_t work_ns);
+  void move_on_credit(Share& member, int64_t work_ns);
 
   int64_t virtual_ns_ = 0;
   int64_t finish_max_ = 0;

@@ -172,8 +172,7 @@ AdmissionControl::Forecast AdmissionControl::on_request(ClientShare& client, con
   if (!is_free && !is_certain)
     found = predictor_.predict(client, lane, asked.now_ns, asked.deadline_ns);
   const double queue = queue_ns(asked, found);
-  // A lane at its limit does not take workers from others, however much it is asked for.
-  double work_ns = lane.is_at_limit() ? 0 : asked.need.run_ns;
+  double work_ns = asked.need.run_ns;
   for (Share* share = &client; share != nullptr; share = share->parent) {
     share->overload.on_arrival(now_ns, workers_of(*share), queue, asked.limit_ns, work_ns,
                                asked.spare_ns);

@@ -22,7 +22,7 @@ class OverloadControl {
 
   // As of the last arrival.
   bool is_on() const { return is_on_; }
-  // Whether it would be on if a request arrived now.
+  // Whether it would be on if a request like the last one arrived now.
   bool is_on(uint64_t now_ns) const {
     return is_on_ && shadow_ns_ > share_ * (static_cast<double>(now_ns - at_ns_) + limit_ns_);
   }

@@ -290,28 +290,6 @@ TEST_CASE("scenario: an overload of batches is not over after each lull") {
   }
 }
 
-TEST_CASE("scenario: a flood of a limited method keeps no overload on for the others") {
-  Simulation simulation(8, 1);
-  const size_t limited = simulation.add_method({.name = "limited", .concurrency = 1});
-  const size_t burn = simulation.add_method({.name = "burn"});
-  Simulation::Source source{.method = limited, .cost = fixed(.03)};
-  source.client = simulation.add_client("user");
-  source.rate = 3 / .03;
-  source.until = 60;
-  simulation.add_open(source);
-  source.method = burn;
-  source.rate = 6 / .03;
-  simulation.add_open(source);
-  source.until = 5;  // an overload
-  simulation.add_open(source);
-  simulation.run(62);
-  const auto of_burn = [&](const Simulation::Job& job) { return job.method == burn; };
-  CHECK(simulation.summary(of_burn, 1, 5).served_part() < .8);
-  const Summary later = simulation.summary(of_burn, 20);
-  MESSAGE("refused ", later.refused, " of ", later.count);
-  CHECK(later.served_part() >= .999);
-}
-
 TEST_CASE("scenario: high but possible loads cause no more refusals than before" *
           doctest::skip(test::kIsSanitized)) {
   struct Row {

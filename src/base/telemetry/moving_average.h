@@ -27,6 +27,9 @@ class MovingAverage {
     mean_ += weight * (sample - mean_);
   }
 
+  // From now on the samples so far count as so many, if they are more.
+  void count_at_most(uint64_t samples) { count_ = std::min(count_, samples); }
+
   bool is_known() const { return count_ > 0; }
   // 0 without samples.
   double mean() const { return mean_; }

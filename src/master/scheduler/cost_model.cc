@@ -12,11 +12,16 @@ uint32_t CostModel::add_method(const std::vector<StepKind>& steps) {
   return static_cast<uint32_t>(methods_.size() - 1);
 }
 
-void CostModel::seed(uint32_t method, size_t step, double took_ns, size_t samples) {
+void CostModel::seed(uint32_t method, size_t step, double took_ns) {
   StepCost& cost = methods_[method][step];
-  if (cost.time_ns.is_known()) return;
-  for (size_t i = 0; i < samples; ++i)
-    cost.time_ns.add(took_ns);
+  if (!cost.time_ns.is_known()) cost.time_ns.add(took_ns);
+}
+
+bool CostModel::knows_runs(uint32_t method) const {
+  const std::vector<StepCost>& steps = methods_[method];
+  return std::all_of(steps.begin(), steps.end(), [](const StepCost& cost) {
+    return cost.kind != StepKind::kRun || cost.time_ns.is_known();
+  });
 }
 
 void CostModel::adopt(uint32_t method, const CostModel& before, uint32_t its) {
@@ -24,8 +29,10 @@ void CostModel::adopt(uint32_t method, const CostModel& before, uint32_t its) {
   const size_t steps = std::min(methods_[method].size(), measured.size());
   for (size_t step = 0; step < steps; ++step) {
     if (measured[step].kind != methods_[method][step].kind) return;
-    const MovingAverage& time_ns = measured[step].time_ns;
-    if (time_ns.is_known()) seed(method, step, time_ns.mean(), kAdoptedSamples);
+    MovingAverage& time_ns = methods_[method][step].time_ns;
+    if (time_ns.is_known()) continue;
+    time_ns = measured[step].time_ns;
+    time_ns.count_at_most(kAdoptedSamples);
   }
 }
 

@@ -31,11 +31,12 @@ class CostModel {
 
   // Returns the method's number.
   uint32_t add_method(const std::vector<StepKind>& steps);
-  // Gives a step that was never measured a first value, which counts as so many samples.
-  void seed(uint32_t method, size_t step, double took_ns, size_t samples = 1);
-  // Seeds a method's steps with the times that `before` has measured for the steps of its method
-  // `its`. Stops at the first step whose kind differs. A time counts as kAdoptedSamples: so the
-  // first runs, which are slow in new workers, change it little, and a slower handler soon does.
+  // Gives a step that was never measured a first value.
+  void seed(uint32_t method, size_t step, double took_ns);
+  // Gives a method's steps that were never measured the times that `before` has measured for the
+  // steps of its method `its`. Stops at the first step whose kind differs. The times count as
+  // kAdoptedSamples at most: so the first runs, which are slow in new workers, change them little,
+  // and a slower handler soon does.
   static constexpr size_t kAdoptedSamples = 8;
   void adopt(uint32_t method, const CostModel& before, uint32_t its);
 
@@ -51,6 +52,8 @@ class CostModel {
   bool is_known(uint32_t method, size_t step) const {
     return methods_[method][step].time_ns.is_known();
   }
+  // Whether each run step was measured.
+  bool knows_runs(uint32_t method) const;
   double run_ns(uint32_t method, size_t step) const {
     return methods_[method][step].time_ns.mean();
   }

@@ -23,13 +23,16 @@ TEST_CASE("costs: what a method took before a reload counts as some runs") {
   after.add_method({CostModel::StepKind::kRun});
   for (int i = 0; i < 100; ++i)
     before.on_run(method, 0, 10);
+  CHECK(!after.knows_runs(method));
   after.adopt(method, before, method);
+  CHECK(after.knows_runs(method));
   CHECK(after.run_ns(method, 0) == 10);
   after.on_run(method, 0, 100);  // in a new worker
   CHECK(after.run_ns(method, 0) == 20);
   for (int i = 0; i < 40; ++i)
     after.on_run(method, 0, 100);  // a slower handler
   CHECK(after.run_ns(method, 0) > 80);
+  CHECK(after.need(method, 0).deviation_ns > 0);
 }
 
 }  // namespace ringmaster::master

@@ -95,7 +95,7 @@ std::optional<AdmissionRefusal> Scheduler::try_admit(Entry& entry, ClientShare& 
   entry.deadline_ns = static_cast<int64_t>(deadline_ns);
   entry.quote_state = forecast.state;
   // Before the method's first run there is no prediction from which quotes could learn.
-  const bool is_predicted = takes_ns(method) > 0;
+  const bool is_predicted = costs_.knows_runs(method);
   entry.quote_base_ns =
       is_predicted ? static_cast<float>(std::max(kQuoteMinNs, forecast.done_ns)) : 0;
   for (Share* share = &client; share != nullptr; share = share->parent)
@@ -278,7 +278,10 @@ void Scheduler::on_done(Entry& entry, uint64_t now_ns, uint64_t used_ns) {
 }
 
 void Scheduler::on_not_called(Entry& entry, uint64_t now_ns, uint64_t used_ns) {
-  costs_.on_still_running(entry.method, entry.step, static_cast<double>(used_ns));
+  // A short time says nothing about a method that has not run yet.
+  const bool is_known = costs_.is_known(entry.method, entry.step);
+  if (is_known || used_ns > static_cast<uint64_t>(WorkerLoad::kAheadNs))
+    costs_.on_still_running(entry.method, entry.step, static_cast<double>(used_ns));
   charge_for(entry, now_ns, static_cast<int64_t>(used_ns));
 }
 

@@ -115,8 +115,8 @@ class Scheduler {
   // learns from it.
   void on_done(Entry& entry, uint64_t now_ns, uint64_t used_ns);
   // A worker spent `used_ns` on the job without calling its handler: the params do not fit. The
-  // client is charged for that time. Jobs are expected to take no less time for it: otherwise a
-  // client with wrong params would have more work of all clients admitted than can be done.
+  // client is charged for that time. Jobs are expected to take no less time than before: otherwise
+  // one client's wrong params would make the server admit more work than can be done.
   void on_not_called(Entry& entry, uint64_t now_ns, uint64_t used_ns);
   // The deadline of the job's client is over, and a worker still has the job.
   void on_abandoned(Entry& entry, uint64_t now_ns);

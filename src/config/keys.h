@@ -331,8 +331,9 @@ inline constexpr Key<Method> kMethodsKeys[] = {
      "twice. A job that crashes its worker costs one worker for each attempt.",
      Type::kCount, 1, 10, &Method::attempts},
     {"concurrency",
-     "How many jobs of this method run at once, or batches if its handler has `batch`; 0: only the "
-     "number of workers is a limit. Set it for a method that must not take all workers.",
+     "How many jobs of this method run at once; 0: only the number of workers is a limit. For a "
+     "handler with `batch` it limits the published batches; several workers may divide one batch. "
+     "Set it for a method that must not take all workers.",
      Type::kCount, 0, 512, &Method::concurrency},
     {"reserved_workers",
      "How many workers the long jobs of other methods leave free for this method; at most "

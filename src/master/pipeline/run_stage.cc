@@ -69,6 +69,7 @@ void RunStage::record_queued(Job& job) {
 void RunStage::queue(Job& job, uint64_t now_ns) {
   job.state = JobState::kQueued;
   job.queued_ns = now_ns;
+  job.entry.is_alone = is_run_alone(job) || run_step(job).batch == 1;
   scheduler_.on_queued(job.entry, static_cast<uint32_t>(job.step));
 }
 

@@ -210,7 +210,7 @@ WorkerUnit& Scheduler::unit_for(const Entry& entry, int64_t now_ns) {
   const size_t jobs = unit_jobs(entry, at_ns);
   filling_ = {};
   WorkerUnit& unit = load_.open(lane, now_ns);
-  if (jobs > 0) filling_ = {&unit, jobs, jobs - 1, now_ns};
+  if (jobs > 0) filling_ = {&unit, jobs, jobs - 1, now_ns, entry.step};
   return unit;
 }
 

@@ -98,7 +98,7 @@ class Scheduler {
   }
   // For the entry that next() has returned: how many jobs a free worker is to take together with
   // it, itself included. 0: the worker may share them with others. Their time is not known yet, or
-  // is so short that they are published ahead of the workers.
+  // is so short that they are published ahead of the workers, and their method has no limit.
   size_t taken_together(const Entry& entry, uint64_t now_ns) const {
     const bool may_share = lane_of(entry.method).concurrency == 0;
     if (may_share && !costs_.is_known(entry.method, entry.step)) return 0;
@@ -150,6 +150,7 @@ class Scheduler {
     size_t jobs = 0;
     size_t jobs_left = 0;
     int64_t at_ns = 0;
+    uint32_t step = 0;
   };
 
   Lane& lane_of(uint32_t method) { return lanes_[method_lanes_[method]]; }
@@ -158,12 +159,13 @@ class Scheduler {
   static void add_work(ClientShare& client, int64_t work_ns);
   int64_t room_of(const Entry& entry) const;
   uint64_t bytes_of(const Entry& entry) const;
+  bool is_long_batch(const Entry& entry) const;
   bool is_whole_unit(const Entry& entry) const;
   Pick descend(const LaneOrder& order, int64_t now_ns) const;
   bool is_blocked(const Lane& lane, const Pick& pick) const;
   bool is_in_own_reservation(const Lane& lane, const Pick& pick) const;
   Pick choose_lane(int64_t now_ns) const;
-  Pick choose(int64_t now_ns) const;
+  Pick choose(int64_t now_ns);
   double free_part(uint64_t now_ns) const;
   void charge(const Pick& pick, Entry& entry, int64_t now_ns);
   double takes_ns(uint32_t method) const;

@@ -6,9 +6,10 @@
 namespace ringmaster::master {
 
 int64_t Scheduler::room_of(const Entry& entry) const {
-  if (is_whole_unit(entry)) return WorkerLoad::kAheadNs;
   const bool is_known = costs_.is_known(entry.method, entry.step);
-  const int64_t run_ns = rounded(costs_.run_ns(entry.method, entry.step));
+  const uint64_t jobs = is_whole_unit(entry) ? lane_of(entry.method).batch : 1;
+  const int64_t run_ns =
+      rounded(static_cast<double>(jobs) * costs_.run_ns(entry.method, entry.step));
   return WorkerLoad::room_of(run_ns, is_known, bytes_of(entry));
 }
 
@@ -18,15 +19,22 @@ uint64_t Scheduler::bytes_of(const Entry& entry) const {
   return lane_of(entry.method).batch > 1 ? 0 : entry.memory_bytes;
 }
 
-// A batch goes as a whole to an idle worker if it takes longer than the dispatch window, or if its
-// run time is not known yet. If its lane has a limit, it does so, too: otherwise each of its jobs
-// would count.
-bool Scheduler::is_whole_unit(const Entry& entry) const {
+// A batch waits for an idle worker if it takes longer than the dispatch window, or if its run time
+// is not known yet.
+bool Scheduler::is_long_batch(const Entry& entry) const {
   const Lane& lane = lane_of(entry.method);
-  if (lane.batch == 1) return false;
-  if (lane.concurrency > 0 || !costs_.is_known(entry.method, entry.step)) return true;
+  if (lane.batch == 1 || entry.is_alone) return false;
+  if (!costs_.is_known(entry.method, entry.step)) return true;
   const double all_ns = static_cast<double>(lane.batch) * costs_.run_ns(entry.method, entry.step);
   return all_ns > static_cast<double>(WorkerLoad::kAheadNs);
+}
+
+// Whether the entry is published together with others as one unit. The jobs of a short batch are
+// units of their own, unless their lane has a limit: else each of them would count.
+bool Scheduler::is_whole_unit(const Entry& entry) const {
+  const Lane& lane = lane_of(entry.method);
+  const bool is_counted = lane.batch > 1 && lane.concurrency > 0 && !entry.is_alone;
+  return is_counted || is_long_batch(entry);
 }
 
 Scheduler::Pick Scheduler::descend(const LaneOrder& order, int64_t now_ns) const {
@@ -78,12 +86,15 @@ Scheduler::Pick Scheduler::choose_lane(int64_t now_ns) const {
   return reserved;
 }
 
-Scheduler::Pick Scheduler::choose(int64_t now_ns) const {
-  if (is_filling(static_cast<uint64_t>(now_ns)))
-    return descend(orders_.root(filling_.unit->lane->index), now_ns);
+Scheduler::Pick Scheduler::choose(int64_t now_ns) {
+  if (is_filling(static_cast<uint64_t>(now_ns))) {
+    const Pick next = descend(orders_.root(filling_.unit->lane->index), now_ns);
+    if (next.entry->step == filling_.step && !next.entry->is_alone) return next;
+    filling_ = {};
+  }
   const Pick best = choose_lane(now_ns);
   if (best.entry == nullptr) return {};
-  if (is_whole_unit(*best.entry) ? load_.idle_workers() == 0
+  if (is_long_batch(*best.entry) ? load_.idle_workers() == 0
                                  : !load_.has_room(room_of(*best.entry), 0))
     return {};
   return best;

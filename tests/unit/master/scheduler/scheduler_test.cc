@@ -104,6 +104,38 @@ TEST_CASE("scheduler: a limit counts whole batches, however long they take") {
   }
 }
 
+TEST_CASE("scheduler: jobs that are run in no batch count one by one against a limit") {
+  Scene scene(8);
+  const uint32_t method = scene.method(2 * kNsPerMs, 0, 2, 16);
+  ClientShare& client = scene.client("one");
+  const auto queue = [&](int count, bool is_alone) {
+    for (int i = 0; i < count; ++i) {
+      Entry& entry = scene.queue(client, method);
+      scene.scheduler.on_left(entry);
+      entry.is_alone = is_alone;
+      scene.scheduler.on_queued(entry, 0);
+    }
+  };
+  queue(3, false);
+  queue(20, true);
+  queue(20, false);
+  CHECK(publish_all(scene) == 4);  // a batch that the fourth job ends, and this job
+  CHECK(scene.scheduler.load().units() == 2);
+}
+
+TEST_CASE("scheduler: short batches of a limited method are published beside other short jobs") {
+  Scene scene(1);
+  const uint32_t flood = scene.method(10'000);
+  const uint32_t method = scene.method(10'000, 0, 1, 16);
+  ClientShare& client = scene.client("one");
+  for (int i = 0; i < 20; ++i)
+    scene.queue(client, flood);
+  for (int i = 0; i < 20; ++i)
+    scene.queue(client, method);
+  CHECK(publish_all(scene) == 36);
+  CHECK(scene.scheduler.load().units() == 21);
+}
+
 TEST_CASE("scheduler: a whole batch takes no worker that is reserved for others") {
   Scene scene(2);
   scene.method(kNsPerMs, 1);
@@ -131,6 +163,16 @@ TEST_CASE("scheduler: params that do not fit do not make a method look cheap") {
   CHECK(scene.scheduler.costs().run_ns(method, 0) == 30 * kNsPerMs);
   refuse(90 * kNsPerMs);
   CHECK(scene.scheduler.costs().run_ns(method, 0) == 60 * kNsPerMs);
+}
+
+TEST_CASE("scheduler: params that do not fit do not make a method known") {
+  Scene scene(1);
+  const uint32_t method = scene.method(0);
+  Entry& entry = scene.queue(scene.client("one"), method);
+  REQUIRE(scene.publish() == &entry);
+  scene.scheduler.on_not_called(entry, scene.now, 1000);
+  scene.scheduler.on_ended(entry, scene.now, false);
+  CHECK(!scene.scheduler.costs().is_known(method, 0));
 }
 
 TEST_CASE("scheduler: quotes learn nothing from jobs that were admitted before the first run") {

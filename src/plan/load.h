@@ -12,7 +12,7 @@ namespace ringmaster::plan {
 // A longer job is published only to a free worker. So no worker is free while its job, or the job's
 // result, is on the way between the processes.
 inline constexpr double kPublishedAheadS = 1e-9 * master::WorkerLoad::kAheadNs;
-// Both ways together take no longer. A job of a batch waits for longer, but for the other jobs.
+// The ways are taken to be shorter. A job of a batch waits for longer, for the other jobs.
 inline constexpr double kWayMaxS = 1e-3;
 
 struct MethodLoad {

@@ -1,9 +1,9 @@
-"""compare.py BUILD BASELINE: measures the ringmaster of two builds in turn, pair by pair.
+"""compare.py BUILD BASELINE: measures the ringmaster of two builds, pair by pair.
 
 ONLY=NAME[,NAME] in the environment: only those scenarios. FULL=1: more and longer measurements.
 For each pair both servers are started anew, since where their memory lies differs from start to
 start. The machine's speed varies within seconds. So a scenario with TOGETHER measures both at the
-same time, each on its half of the machine. Otherwise they are measured in turn, as often as the
+same time, on the same CPUs. Otherwise they are measured in turn, as often as the
 scenario's TURNS says, and a figure is the median of its turns. The two take turns in being started
 and in being measured first. The `ringmaster bench` of BUILD puts the load on both.
 

@@ -24,7 +24,7 @@ class LatencyHistogram {
 
   void record(uint64_t ns) {
     sum_ns_ += ns;
-    if (ns <= kBoundsNs.front()) {  // so are most times where each request must be cheap
+    if (ns <= kBoundsNs.front()) {  // most times of cheap requests: no search
       ++counts_.front();
       return;
     }

@@ -46,7 +46,7 @@ void collect_garbage() {
   PyGC_Disable();
 }
 
-// Logs this job's unfinished line. Otherwise the line would come out with the next job's output.
+// Prints this job's unfinished line. Otherwise the line would come out with the next job's output.
 void flush_output() {
   PyObject* output = PySys_GetObject("stdout");
   if (output == nullptr || output == Py_None) return;
@@ -74,7 +74,6 @@ void PythonHandler::run(const rm_host& host, std::span<const rm_job> jobs) {
   const size_t together = is_batch ? jobs.size() : 1;
   for (size_t i = 0; i < jobs.size(); i += together)
     serve(host, jobs.subspan(i, together));
-  flush_output();
   uncollected_jobs_ += jobs.size();
   if (uncollected_jobs_ < kCollectEveryJobs) return;
   uncollected_jobs_ = 0;
@@ -100,6 +99,8 @@ void PythonHandler::serve(const rm_host& host, std::span<const rm_job> jobs) {
   } else {
     run_batch(jobs, answers_);
   }
+  // Before the answers: the master knows whose output it is for some turns after a result only.
+  flush_output();
   const bool keeps_views = count_views() > 0 && (collect_garbage(), count_views() > 0);
   for (size_t i = 0; i < jobs.size(); ++i) {
     send(host, jobs[i], answers_[i]);

@@ -18,7 +18,7 @@ SECONDS = ["--seconds", 0.5]
 def plan(build):
     def run(*arguments):
         command = [str(word) for word in (build / "ringmaster", "plan", *arguments)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE_S)
+        return subprocess.run(command, capture_output=True, text=True, timeout=2 * DEADLINE_S)
 
     return run
 
@@ -74,7 +74,10 @@ def test_a_given_fleet_is_judged_as_it_is(planned):
     assert cases[1]["formula"]["utilisation"] == 0.5
 
 
-def test_the_simulation_says_nearly_the_same(planned, plan):
+@pytest.mark.timeout(8 * DEADLINE_S)  # six simulations of a second each, on a quiet machine
+def test_the_simulation_says_nearly_the_same(planned, plan, build):
+    if build.name != "release":
+        pytest.skip("with a sanitizer each million of simulated requests takes a minute")
     made = planned(*REQUIREMENT, "--simulate")
     for case in made["cases"][1:]:
         for member in ("utilisation", "p50_ms", "p99_ms"):

@@ -43,8 +43,12 @@ def held_pool(pid: int):
         yield
     finally:
         for thread in threads:
-            with contextlib.suppress(ProcessLookupError):
+            try:
                 _ptrace(PTRACE_DETACH, thread)
+            except ProcessLookupError:
+                # The server has ended meanwhile. Its parent is told only once its tracer has waited
+                # for the thread.
+                os.waitpid(thread, WALL)
 
 
 def wait_until_read(client: Client):

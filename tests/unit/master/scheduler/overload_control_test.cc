@@ -17,6 +17,14 @@ void arrive(OverloadControl& control, uint64_t& now_ns, double queue_ns) {
   if (queue_ns > kSpare) control.on_refused(1, 30 * kNsPerMs, kSpare);
 }
 
+// Enough work was refused to turn it on.
+OverloadControl overloaded(uint64_t& now_ns) {
+  OverloadControl control;
+  for (int i = 0; i < 17; ++i)
+    arrive(control, now_ns, 500 * kNsPerMs);
+  return control;
+}
+
 }  // namespace
 
 TEST_CASE(
@@ -42,10 +50,8 @@ TEST_CASE("overload control: a burst that drains is forgotten") {
 }
 
 TEST_CASE("overload control: it stays on while the same load would keep the queue full") {
-  OverloadControl control;
   uint64_t now_ns = 0;
-  for (int i = 0; i < 17; ++i)
-    arrive(control, now_ns, 500 * kNsPerMs);
+  OverloadControl control = overloaded(now_ns);
   for (int i = 0; i < 1000; ++i)  // 30 ms of work each 10 ms, but a short queue
     arrive(control, now_ns, 90 * kNsPerMs);
   CHECK(control.is_on());
@@ -58,20 +64,16 @@ TEST_CASE("overload control: it stays on while the same load would keep the queu
 }
 
 TEST_CASE("overload control: without arrivals it is seen to be over, too") {
-  OverloadControl control;
   uint64_t now_ns = 0;
-  for (int i = 0; i < 17; ++i)
-    arrive(control, now_ns, 500 * kNsPerMs);
+  OverloadControl control = overloaded(now_ns);
   CHECK(control.is_on(now_ns));
   CHECK(control.is_on(now_ns + 370 * kNsPerMs));
   CHECK(!control.is_on(now_ns + 380 * kNsPerMs));
 }
 
 TEST_CASE("overload control: the end of a short overload is seen sooner than that of a long one") {
-  OverloadControl control;
   uint64_t now_ns = 0;
-  for (int i = 0; i < 17; ++i)
-    arrive(control, now_ns, 500 * kNsPerMs);
+  OverloadControl control = overloaded(now_ns);
   now_ns += static_cast<uint64_t>(400 * kNsPerMs);
   arrive(control, now_ns, 0);
   CHECK(!control.is_on());

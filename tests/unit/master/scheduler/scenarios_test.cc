@@ -6,25 +6,12 @@
 // counted once. It predicted the whole queue in deadline order.
 #include <doctest/doctest.h>
 
-#include "plan/scheduler_simulation.h"
+#include "scenarios_support.h"
 #include "support.h"
 
 namespace ringmaster::master {
 namespace {
 
-using plan::exponential;
-using plan::fixed;
-using plan::Random;
-using plan::Sample;
-using plan::uniform;
-using Simulation = plan::SchedulerSimulation;
-using Policy = Simulation::Policy;
-using Kind = ShareTable::Kind;
-using Summary = Simulation::Summary;
-
-bool is_any(const Simulation::Job&) {
-  return true;
-}
 auto of_client(size_t client) {
   return [client](const Simulation::Job& job) { return job.client == client; };
 }
@@ -94,46 +81,6 @@ double part_of_first(const Shares& shares, bool is_open) {
   for (const Simulation::Job& job : simulation.jobs())
     if (job.finished > 5) cpu[job.client] += job.cost;
   return cpu[0] / (cpu[0] + cpu[1]);
-}
-
-// Equal clients together offer `load` times the capacity, and one more client `hostile` times.
-// `scatter`: costs differ by up to this part of `cost`.
-Summary many_clients(size_t clients, double load, double hostile, double cost, double until,
-                     Kind kind, double scatter = 0) {
-  Simulation simulation(2, 1);
-  const size_t burn = simulation.add_method({.name = "burn"});
-  Simulation::Source source{.method = burn};
-  source.cost = [=](Random& random) { return cost * (1 + scatter * (2 * uniform(random) - 1)); };
-  source.until = until;
-  source.rate = load * 2 / cost / static_cast<double>(clients);
-  for (size_t i = 0; i < clients; ++i) {
-    source.client = simulation.add_client("c" + std::to_string(i), 1, kind);
-    simulation.add_open(source);
-  }
-  source.client = simulation.add_client("hostile");
-  source.rate = hostile * 2 / cost;
-  if (hostile > 0) simulation.add_open(source);
-  simulation.run(until + 2);
-  return simulation.summary([&](const auto& job) { return job.client != source.client; }, 5,
-                            until - 2);
-}
-
-Summary poisson(Policy policy, double load, uint64_t seed, double until, double from,
-                double fetch = 0) {
-  Simulation simulation(2, seed, policy);
-  Simulation::Method method{.name = "burn"};
-  if (fetch > 0) method.fetch = fixed(fetch);
-  Simulation::Source source{.method = simulation.add_method(method), .cost = fixed(.03)};
-  source.client = simulation.add_client("user");
-  source.rate = load * 2 / .03;
-  source.until = until;
-  simulation.add_open(source);
-  simulation.run(until + 3);
-  return simulation.summary(is_any, from, until - 2);
-}
-
-double p99_at_80() {
-  return poisson(Policy::kEarliestDeadline, .8, 1, 200, 2).p99;
 }
 
 }  // namespace
@@ -245,99 +192,6 @@ TEST_CASE("scenario: a client that floods at ten times the capacity costs the ot
 }
 
 // With equal costs, the tag of a client that was served once would equal the group's virtual time.
-TEST_CASE("scenario: a thousand rare clients may overload the server together") {
-  const double at_80 = p99_at_80();
-  for (const Kind kind : {Kind::kNamed, Kind::kAddress}) {
-    for (const double scatter : {0., .05, .5}) {
-      const Summary found = many_clients(1000, 2, 0, .03, 40, kind, scatter);
-      CAPTURE(scatter);
-      MESSAGE("goodput ", found.cpu / 2 / 33, ", p99 ", found.p99 / at_80, " of that at 80%");
-      CHECK(found.cpu / 2 / 33 >= .99);
-      CHECK(found.p99 <= 1.5 * at_80);
-      CHECK(found.late == 0);
-    }
-  }
-}
-
-TEST_CASE("scenario: in overload admitted requests are served as soon as without overload") {
-  const double at_80 = p99_at_80();
-  for (const double load : {2.0, 10.0}) {
-    const double until = load < 5 ? 40 : 15;
-    const Summary found = poisson(Policy::kScheduler, load, 1, until, 3);
-    const double goodput = found.cpu / 2 / (until - 5);
-    MESSAGE("load ", load, ": goodput ", goodput, ", p99 ", found.p99 / at_80, " of that at 80%");
-    CHECK(goodput >= .98);
-    CHECK(found.p99 <= 1.3 * at_80);
-    CHECK(found.late == 0);
-  }
-}
-
-TEST_CASE("scenario: an overload of batches is not over after each lull") {
-  for (uint64_t seed = 1; seed <= 3; ++seed) {
-    Simulation simulation(8, seed);
-    Simulation::Source source{.method = simulation.add_method({.name = "burn"})};
-    source.client = simulation.add_client("user");
-    source.rate = 1.2 / .03;  // the workers are done with 8 / .03 jobs a second
-    source.at_once = 8;
-    source.cost = fixed(.03);
-    source.until = 300;
-    simulation.add_open(source);
-    simulation.run(302);
-    const Summary found = simulation.summary(is_any, 5);
-    MESSAGE("p99 ", found.p99, ", served ", found.served_part());
-    CHECK(found.p99 <= .13);  // were it over each time that the queue is empty: .45 to .49
-    CHECK(found.served_part() >= .73);
-  }
-}
-
-TEST_CASE("scenario: high but possible loads cause no more refusals than before" *
-          doctest::skip(test::kIsSanitized)) {
-  struct Row {
-    double load, fetch;
-    size_t refused_before;
-  };
-  for (const Row row : {Row{.8, 0, 0}, Row{.8, .07, 0}, Row{.9, 0, 11}, Row{.9, .07, 52}}) {
-    size_t refused = 0;
-    for (uint64_t seed = 1; seed <= 3; ++seed) {
-      const Summary found = poisson(Policy::kScheduler, row.load, seed, 600, 1, row.fetch);
-      const Summary ideal = poisson(Policy::kEarliestDeadline, row.load, seed, 600, 1, row.fetch);
-      refused += found.refused;
-      CHECK(found.p99 <= 1.1 * ideal.p99);
-    }
-    MESSAGE("load ", row.load, ", fetch ", row.fetch, ": refused ", refused, ", before ",
-            row.refused_before);
-    CHECK(refused <= row.refused_before);
-  }
-}
-
-TEST_CASE("scenario: batches of fifty requests cause no more refusals than before") {
-  struct Row {
-    double load, every;
-    size_t refused_before;
-  };
-  for (const Row row : {Row{.8, 2, 2806}, Row{.8, 5, 1217}, Row{.8, 10, 645}, Row{.9, 2, 2914},
-                        Row{.9, 5, 1329}, Row{.9, 10, 692}}) {
-    Simulation simulation(2, 3);
-    Simulation::Source source{.method = simulation.add_method({.name = "burn"})};
-    source.client = simulation.add_client("user");
-    source.cost = fixed(.03);
-    source.until = 300;
-    source.rate = row.load * 2 / .03 - 50 / row.every;
-    simulation.add_open(source);
-    source.rate = 1 / row.every;
-    source.at_once = 50;
-    source.is_regular = true;
-    simulation.add_open(source);
-    simulation.run(302);
-    const size_t refused = simulation.summary(is_any, 1).refused;
-    MESSAGE("load ", row.load, ", each ", row.every, " s: refused ", refused, ", before ",
-            row.refused_before);
-    CHECK(refused <= row.refused_before);
-  }
-}
-
-// Each batch takes longer or shorter than expected, so its client is charged too little or too much
-// until it is done.
 TEST_CASE("scenario: a model's batches stay large, and an urgent job waits for one of them") {
   for (const double scatter : {0., .2, 1.}) {
     for (const double load : {.9, 1.2}) {

@@ -315,7 +315,8 @@ void add_server(Families& families, const ServerState& state) {
   };
   gauge("ready", "1: the server is ready, as /readyz says.", state.health.is_ready);
   gauge("overloaded",
-        "1: the queue of all clients, or of one, is kept short: requests are refused.",
+        "1: the queue of all clients, of one, or of a method at its limit is kept short: requests "
+        "are refused.",
         state.is_overloaded);
   gauge("requests_in_flight", "Requests that were admitted and have not ended.", state.in_flight);
   gauge("requests_in_flight_limit", "limits.requests_in_flight.", state.in_flight_limit);

@@ -16,8 +16,13 @@ AdmissionControl::Request AdmissionControl::request(const ClientShare& client, c
   need.fetch_ns += line_ns;
   const double allowed_ns = static_cast<double>(static_cast<int64_t>(deadline_ns - now_ns));
   const double margin_ns = kOwnMargin * need.deviation_ns;
-  const double workers = all_workers();
-  double queue_ns = std::max(kQueueNsMin, kQueueGrains * costs_.grain_ns() / std::sqrt(workers));
+  double workers = all_workers();
+  double grain_ns = costs_.grain_ns();
+  if (lane.concurrency > 0) {
+    workers = std::min(workers, static_cast<double>(lane.concurrency));
+    grain_ns = std::max(grain_ns, need.run_ns);
+  }
+  double queue_ns = std::max(kQueueNsMin, kQueueGrains * grain_ns / std::sqrt(workers));
   if (lane.batch > 1)
     queue_ns = std::max(queue_ns, kQueueBatches * static_cast<double>(lane.batch) * need.run_ns);
   return {client,
@@ -68,8 +73,9 @@ double AdmissionControl::workers_of(const Share& of) const {
   return workers;
 }
 
-bool AdmissionControl::is_limited(const ClientShare& client) const {
-  for (const Share* share = &client; share != nullptr; share = share->parent)
+bool AdmissionControl::is_in_overload(const Request& request, const Prediction& prediction) {
+  if (prediction.is_at_limit && request.lane.overload.is_on()) return true;
+  for (const Share* share = &request.client; share != nullptr; share = share->parent)
     if (share->overload.is_on()) return true;
   return false;
 }
@@ -122,7 +128,7 @@ AdmissionRefusal AdmissionControl::refusal(const Request& request, const Predict
                                            double late) const {
   const double queue = queue_ns(request, prediction);
   double wait_ns = late;
-  if (is_limited(request.client) && queue > request.limit_ns) {
+  if (queue > request.limit_ns && is_in_overload(request, prediction)) {
     // The time until the workers have begun the work beyond the limit.
     const double beyond_ns =
         (queue - request.limit_ns) * static_cast<double>(prediction.view.workers);
@@ -161,7 +167,7 @@ void AdmissionControl::on_asked(ClientShare& client, uint64_t now_ns) {
     share->parent->on_asked(*share, now_ns, costs_.grain_ns(), all_workers());
 }
 
-AdmissionControl::Forecast AdmissionControl::on_request(ClientShare& client, const Lane& lane,
+AdmissionControl::Forecast AdmissionControl::on_request(ClientShare& client, Lane& lane,
                                                         uint32_t method, uint64_t now_ns,
                                                         uint64_t deadline_ns, double line_ns) {
   on_asked(client, now_ns);
@@ -169,34 +175,58 @@ AdmissionControl::Forecast AdmissionControl::on_request(ClientShare& client, con
   const bool is_free = is_worker_free(lane, method);
   Prediction found;
   const bool is_certain = !is_free && is_in_time_last(asked, found);
-  if (!is_free && !is_certain)
+  double late = 0;
+  if (!is_free && !is_certain) {
     found = predictor_.predict(client, lane, asked.now_ns, asked.deadline_ns);
-  const double queue = queue_ns(asked, found);
-  double work_ns = asked.need.run_ns;
-  for (Share* share = &client; share != nullptr; share = share->parent) {
-    share->overload.on_arrival(now_ns, workers_of(*share), queue, asked.limit_ns, work_ns,
-                               asked.spare_ns);
-    // Work beyond a share is no overload of the groups that contain the share.
-    if (share == found.beyond) work_ns = 0;
+    late = late_ns(asked, found);
   }
+  learn_from_arrival(client, lane, asked, found, late > 0);
   Forecast forecast;
   forecast.done_ns = std::max(asked.need.fetch_ns, found.wait_ns) + asked.need.run_ns;
   if (is_free) return forecast;
   forecast.state = found.beyond != nullptr ? Quotes::kBeyondShare : Quotes::kWithinShare;
   if (is_certain) return forecast;
-  if (const double late = late_ns(asked, found); late > 0) {
+  if (late > 0) {
     forecast.refusal = refusal(asked, found, late);
-    learn_from_refusal(client, asked, found);
-  } else if (queue > asked.limit_ns && is_limited(client)) {
+    learn_from_refusal(client, lane, asked, found);
+  } else if (queue_ns(asked, found) > asked.limit_ns && is_in_overload(asked, found)) {
     forecast.refusal = refusal(asked, found, 0);
   }
   return forecast;
 }
 
+// Work beyond a share is no overload of the groups that contain the share. Nor is work that the
+// limit of its method keeps from the workers.
+void AdmissionControl::learn_from_arrival(ClientShare& client, Lane& lane, const Request& asked,
+                                          const Prediction& found, bool is_late) {
+  const uint64_t now_ns = static_cast<uint64_t>(asked.now_ns);
+  const double queue = queue_ns(asked, found);
+  double work_ns = asked.need.run_ns;
+  if (found.is_at_limit || queue == 0) {
+    const double workers = static_cast<double>(lane.concurrency);
+    const bool is_lanes = found.beyond == nullptr;
+    lane.overload.on_arrival(now_ns, workers, queue, asked.limit_ns, is_lanes ? work_ns : 0,
+                             asked.spare_ns);
+    const bool is_refused = is_late || (lane.overload.is_on() && queue > asked.limit_ns);
+    if (is_lanes && is_refused) work_ns = 0;
+  }
+  for (Share* share = &client; share != nullptr; share = share->parent) {
+    share->overload.on_arrival(now_ns, workers_of(*share), queue, asked.limit_ns, work_ns,
+                               asked.spare_ns);
+    if (share == found.beyond) work_ns = 0;
+  }
+}
+
 // Counts the refusal as overload of the share that is beyond its claim. If there is no such share,
-// counts it for the largest group in which the client has rivals, or else for the client.
-void AdmissionControl::learn_from_refusal(ClientShare& client, const Request& asked,
+// counts it for the method that is at its limit; else for the largest group in which the client has
+// rivals, or else for the client.
+void AdmissionControl::learn_from_refusal(ClientShare& client, Lane& lane, const Request& asked,
                                           const Prediction& found) {
+  if (found.is_at_limit && found.beyond == nullptr) {
+    lane.overload.on_refused(static_cast<double>(lane.concurrency), asked.need.run_ns,
+                             asked.spare_ns);
+    return;
+  }
   Share* share = &client;
   Share* overloaded = &client;
   while (share != found.beyond && share->parent != nullptr) {

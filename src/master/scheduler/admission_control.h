@@ -5,7 +5,8 @@
 //   same client late;
 // - as `fair_share`, if it would be in time within the share, but its client has used its share up;
 // - as `overloaded`, if refusals have shown that the queue does not drain: then only as much is
-//   admitted as keeps the workers busy.
+//   admitted as keeps the workers busy. Jobs that wait because of a method's limit have a queue of
+//   their own.
 // A request that finds a free worker is never refused: else one wrong estimate could shut a method
 // out, since only new measurements correct estimates.
 //
@@ -50,7 +51,7 @@ class AdmissionControl {
   void on_asked(ClientShare& client, uint64_t now_ns);
   // Does what on_asked() does, and predicts whether the request is let in. Learns from each request
   // whether there is overload. `line_ns`: how long its fetches would wait for connections.
-  Forecast on_request(ClientShare& client, const Lane& lane, uint32_t method, uint64_t now_ns,
+  Forecast on_request(ClientShare& client, Lane& lane, uint32_t method, uint64_t now_ns,
                       uint64_t deadline_ns, double line_ns);
   // The prediction for a request that is only asked about.
   Forecast forecast(const ClientShare& client, const Lane& lane, uint32_t method, uint64_t now_ns,
@@ -85,12 +86,16 @@ class AdmissionControl {
   bool is_worker_free(const Lane& lane, uint32_t method) const;
   double all_workers() const;
   double workers_of(const Share& share) const;
-  bool is_limited(const ClientShare& client) const;
+  // Whether an overload is known that this request takes part in.
+  static bool is_in_overload(const Request& request, const Prediction& prediction);
   // `late`: what late_ns() returned; 0: overload is the reason.
   AdmissionRefusal refusal(const Request& request, const Prediction& prediction, double late) const;
   AdmissionRefusal::Reason reason(const Request& request, const Prediction& prediction,
                                   bool is_late) const;
-  void learn_from_refusal(ClientShare& client, const Request& request,
+  // `is_late`: the request is refused because it would be late.
+  void learn_from_arrival(ClientShare& client, Lane& lane, const Request& request,
+                          const Prediction& prediction, bool is_late);
+  void learn_from_refusal(ClientShare& client, Lane& lane, const Request& request,
                           const Prediction& prediction);
   double with_margin(double wait_ns, const Request& request, const Prediction& prediction) const;
   // How long it takes until the request would be in time. 0: it would be in time now.

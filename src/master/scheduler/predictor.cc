@@ -140,7 +140,9 @@ Prediction Predictor::predict(const ClientShare& client, const Lane& lane, int64
   }
   if (lane.concurrency == 0 || lane.concurrency >= workers) return found;
   const WorkerLoad::View own{lane.concurrency, &lane};
-  return later(found, predict_in(own, client, now_ns, deadline_ns));
+  Prediction within_limit = predict_in(own, client, now_ns, deadline_ns);
+  within_limit.is_at_limit = true;
+  return later(found, within_limit);
 }
 
 std::optional<Prediction> Predictor::predict_most(const ClientShare& client, int64_t now_ns) const {

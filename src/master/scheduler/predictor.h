@@ -26,6 +26,7 @@ struct Prediction {
   const Share* beyond = nullptr;
   double within_share_ns = 0;  // the most work that goes first if the client is within its share
   WorkerLoad::View view{0};    // the workers and the work of this prediction
+  bool is_at_limit = false;    // the lane's `concurrency` makes the request wait, not the workers
 };
 
 class Predictor {

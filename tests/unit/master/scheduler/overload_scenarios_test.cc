@@ -99,7 +99,25 @@ TEST_CASE("scenario: batches of fifty requests cause no more refusals than befor
   }
 }
 
-// Each batch takes longer or shorter than expected, so its client is charged too little or too much
-// until it is done.
+TEST_CASE("scenario: a method asked for four times its limit is no overload of the others") {
+  Simulation simulation(2, 1);
+  const size_t limited = simulation.add_method({.name = "limited", .concurrency = 1});
+  Simulation::Source source{.method = limited, .rate = 4 / .03, .cost = fixed(.03), .until = 300};
+  source.client = simulation.add_client("user");
+  simulation.add_open(source);
+  source.method = simulation.add_method({.name = "burn"});
+  source.rate = .8 / .03;  // of the other worker
+  simulation.add_open(source);
+  simulation.run(302);
+  const auto is_limited = [&](const auto& job) { return job.method == limited; };
+  const Summary others = simulation.summary([&](const auto& job) { return !is_limited(job); }, 5);
+  const Summary own = simulation.summary(is_limited, 5);
+  MESSAGE("refused ", others.refused, " of ", others.count, "; at the limit: p99 ", own.p99,
+          ", goodput ", own.cpu / 295);
+  CHECK(others.refused <= 5);  // were it an overload of the client: 146
+  CHECK(own.p99 <= .35);       // .52
+  CHECK(own.cpu / 295 >= .99);
+  CHECK(simulation.scheduler().is_overloaded(300'000'000'000));
+}
 
 }  // namespace ringmaster::master

@@ -57,7 +57,7 @@ class Desk {
   uint64_t take(const ipc::WorkerPort::Job& job, const Handler& handler, uint64_t now);
   void run(const Handler& handler);
   Item* item_of(const rm_job* job);
-  // Marks the job as answered, so that it overruns no more.
+  // Marks the job as answered, so that it overruns no more. Prints what the handler has buffered.
   void close(Item& item);
   // Answers with an error. `run_ns`: see ipc::RecordHeader. `details`: JSON; empty: none.
   void answer(Item& item, int32_t code, std::string_view message, uint64_t run_ns,

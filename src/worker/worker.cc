@@ -110,7 +110,7 @@ Status serve_jobs(const WorkerOptions& options, ipc::WorkerPort::Shared shared, 
     ::setproctitle("-ringmaster: %s %s", title.c_str(),
                    methods[jobs.front().header->method].name.c_str());
     desk.serve(jobs);
-    std::fflush(stdout);  // before finish(): so the master logs the output as this job's
+    std::fflush(stdout);  // what the handler printed after its last answer
     port->finish();
   }
   return {};

@@ -34,8 +34,9 @@ def test_a_line_in_parts_is_one_and_a_line_without_end_ends_with_its_job(server,
     assert len([line for line in running.lines if "event=output" in line]) == 2
 
 
-def test_stdio_is_not_kept_back(server, probe):
-    running = server(workers={"count": 1}, handlers={"prints": probe("prints_stdio")})
+@pytest.mark.parametrize("how", ["prints_stdio", "prints_stdio_and_stays"])
+def test_stdio_is_not_kept_back(server, probe, how):
+    running = server(may_crash=True, workers={"count": 1}, handlers={"prints": probe(how)})
     assert running.call("prints") == "printed"
     running.wait_for_line(r'request=1 method=prints text="by stdio"$')
     running.wait_for_line(r'request=1 method=prints text="without an end"$')

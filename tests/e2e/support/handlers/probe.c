@@ -210,6 +210,10 @@ static __attribute__((noinline)) void misbehave(const char* how, const rm_host* 
   } else if (strcmp(how, "prints_stdio") == 0) {
     printf("by stdio\nwithout an end");
     answer_text(host, job, "\"printed\"");
+  } else if (strcmp(how, "prints_stdio_and_stays") == 0) {
+    printf("by stdio\nwithout an end");
+    answer_text(host, job, "\"printed\"");
+    for (;;) pause();
   } else if (strcmp(how, "prints_for_ever") == 0) {
     print_for_ever("x\n");
   } else if (strcmp(how, "prints_one_line_for_ever") == 0) {

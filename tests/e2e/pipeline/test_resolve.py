@@ -96,7 +96,7 @@ def test_the_addresses_of_a_name_are_followed(resolving, name):
         wait_for_addresses(running, ONE, TWO)
         with running.connect() as client:
             assert burst(client, 100) == 100
-            assert min(upstream.requests[ONE], upstream.requests[TWO]) > 10
+            assert min(upstream.requests[ONE], upstream.requests[TWO]) > 0
 
             upstream.failing = {TWO}
             while counted(running, "addresses_ejected") == 0:
@@ -107,7 +107,7 @@ def test_the_addresses_of_a_name_are_followed(resolving, name):
             name.set(ONE, TWO, THREE)
             wait_for_addresses(running, ONE, TWO, THREE)
             assert burst(client, 100) == 100
-            assert upstream.requests[THREE] > 10
+            assert upstream.requests[THREE] > 0
             assert counted(running, "addresses") == 3
             assert counted(running, "addresses_ejected") == 1  # what is known of it stays
 
@@ -116,7 +116,7 @@ def test_the_addresses_of_a_name_are_followed(resolving, name):
             before = Counter(upstream.requests)
             assert burst(client, 100) == 100
             assert upstream.requests[TWO] == before[TWO]
-            assert min(upstream.requests[one] - before[one] for one in (ONE, THREE)) > 10
+            assert min(upstream.requests[one] - before[one] for one in (ONE, THREE)) > 0
             assert counted(running, "addresses") == 2
             assert counted(running, "addresses_ejected") == 0
             wait_until(lambda: upstream.open[TWO] == 0, "the connections to it to be ended")
@@ -172,7 +172,7 @@ def test_a_name_of_which_each_lookup_finds_another_part(resolving, name):
         wait_for_addresses(running, ONE, TWO)
         with running.connect() as client:
             assert burst(client, 100) == 100
-        assert min(upstream.requests[ONE], upstream.requests[TWO]) > 10
+        assert min(upstream.requests[ONE], upstream.requests[TWO]) > 0
 
 
 @pytest.mark.needs("networks", "ipv6")

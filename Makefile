@@ -129,7 +129,7 @@ deb: ## make Debian packages of the server, the headers and the Python handler: 
 	$(MAKE) BUILD=release all
 	scripts/deb.sh
 
-image: deb ## make a container image of the server's package: build/image/ringmaster.tar
+image: deb ## make container images of the packages, with and without Python: build/image/
 	scripts/setup.sh image
 	scripts/image.sh
 

@@ -55,7 +55,7 @@ lint=(clang-tidy git)
 deb=(debhelper dh-python dpkg-dev lintian git)
 
 # shellcheck disable=SC2034
-# The container image, and the program that runs it.
+# The container images, and the program that runs them.
 image=(buildah podman runc)
 
 readonly kUsage=64 kResource=71

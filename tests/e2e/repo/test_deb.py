@@ -1,6 +1,6 @@
 """The packages that `make deb` has made: their files, and their effects in a booted container:
 install, serve, upgrade under load, take in another package's handlers, purge. And the container
-image that `make image` makes of them."""
+images that `make image` makes of them."""
 
 import json
 import re
@@ -217,9 +217,9 @@ class Podman:
         return done.stdout.strip()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def podman(packages, root):
-    """A Podman that has the image `localhost/ringmaster`."""
+    """A Podman that has the images `localhost/ringmaster` and `localhost/ringmaster-python3`."""
     probes.require("root", "cgroups", "namespaces", "buildah")
     made = subprocess.run([root / "scripts/image.sh"], capture_output=True, text=True)
     if made.returncode == 71:  # no network, for example
@@ -227,24 +227,52 @@ def podman(packages, root):
     assert made.returncode == 0, made.stdout + made.stderr
     with tempfile.TemporaryDirectory() as folder:  # podman refuses long paths
         program = Podman(Path(folder))
-        program.run("load", "--quiet", "--input", root / "build/image/ringmaster.tar")
+        for name in ("ringmaster", "ringmaster-python3"):
+            program.run("load", "--quiet", "--input", root / f"build/image/{name}.tar")
         yield program
         program.run("rm", "--all", "--force", "--time=0")
 
 
-def test_image_serves_confined_and_drains(podman):
-    image = podman.run("image", "list", "--quiet")
+def start_image(podman: Podman, name: str, *options: str) -> tuple[dict, str]:
+    """What `podman image inspect` says of the image, and the name of a container that runs it."""
+    image = podman.run("image", "list", "--quiet", f"localhost/{name}")
     (inspected,) = json.loads(podman.run("image", "inspect", image))
-    assert inspected["User"] == "65532:65532"
-    assert inspected["Size"] <= IMAGE_BYTES_MAX
-    started = podman.try_run("run", "--detach", "--cpus=1", *CONFINED, image)
+    started = podman.try_run("run", "--detach", "--cpus=1", *CONFINED, *options, image)
     if started.returncode == 125:  # podman itself failed
         pytest.skip(f"no container can be started: {started.stderr.strip()}")
     assert started.returncode == 0, started.stderr
-    server = started.stdout.strip()
-    call = ("exec", server, "ringmaster", "call", "--wait", "20", "echo", '["hello"]')
-    assert podman.run(*call) == '["hello"]'
+    return inspected, started.stdout.strip()
+
+
+def call_in(podman: Podman, server: str, method: str, params: str) -> str:
+    return podman.run("exec", server, "ringmaster", "call", "--wait", "20", method, params)
+
+
+def test_image_serves_confined_and_drains(podman):
+    inspected, server = start_image(podman, "ringmaster")
+    assert inspected["User"] == "65532:65532"
+    assert inspected["Size"] <= IMAGE_BYTES_MAX
+    assert call_in(podman, server, "echo", '["hello"]') == '["hello"]'
     assert "serving: 1 of 1 workers" in podman.run("exec", server, "ringmaster", "top", "--count=1")
     podman.run("stop", "--time=15", server)
     assert podman.run("container", "inspect", "--format={{.State.ExitCode}}", server) == "0"
     assert "event=stopped" in podman.try_run("logs", server).stderr
+
+
+def test_image_with_python_serves_a_function(podman, root, tmp_path):
+    """The folder stands for the files that the Dockerfile in docs/packages.md copies."""
+    tmp_path.chmod(0o755)  # the image's user reads it
+    venv = tmp_path / "venv"
+    subprocess.run(["/usr/bin/python3", "-m", "venv", "--without-pip", venv], check=True)
+    (found,) = venv.glob("lib/python3*/site-packages")
+    (found / "doubling.py").write_text("FACTOR = 2\n")
+    (tmp_path / "score.py").write_text("from doubling import FACTOR\n\n"
+                                       "def score(value: int) -> int:\n    return FACTOR * value\n")
+    shipped = (root / "conf/kubernetes/base/ringmaster.toml").read_text()
+    (tmp_path / "ringmaster.toml").write_text(
+        shipped + '\n[handlers.score]\npython = "score.py:score"\nvenv = "venv"\n'
+        '\n[methods.score]\nsteps = [{ run = "score" }]\n')
+    inspected, server = start_image(podman, "ringmaster-python3",
+                                    f"--volume={tmp_path}:/etc/ringmaster:ro")
+    assert inspected["User"] == "65532:65532"
+    assert call_in(podman, server, "score", '{"value": 21}') == "42"

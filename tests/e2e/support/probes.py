@@ -51,7 +51,7 @@ def _browser() -> str:
 
 
 def _buildah() -> str:
-    """The programs that make and run the container image; make image installs them."""
+    """The programs that make and run the container images; make image installs them."""
     return _lacking("buildah", "podman", "runc")
 
 

@@ -156,7 +156,7 @@ void SchedulerSimulation::expire(Job& job) {
 void SchedulerSimulation::publish_waiting() {
   if (policy_ == Policy::kEarliestDeadline) {
     while (idle_ > ring_.size() && !by_deadline_.empty()) {
-      publish(*std::get<2>(*by_deadline_.begin()));
+      ring_.push_back(std::get<2>(*by_deadline_.begin()));
       by_deadline_.erase(by_deadline_.begin());
     }
     return take_published();
@@ -168,13 +168,9 @@ void SchedulerSimulation::publish_waiting() {
       continue;
     }
     scheduler_.on_published(*entry, now_ns_);
-    publish(job);
+    ring_.push_back(&job);
   }
   take_published();
-}
-
-void SchedulerSimulation::publish(Job& job) {
-  ring_.push_back(&job);
 }
 
 void SchedulerSimulation::take_published() {
@@ -210,28 +206,6 @@ void SchedulerSimulation::finish(const std::vector<Job*>& jobs) {
     retry(*job, 0);
   }
   take_published();
-}
-
-SchedulerSimulation::Summary SchedulerSimulation::summary(
-    const std::function<bool(const Job&)>& selects, double from, double until) const {
-  Summary summary;
-  std::vector<double> took;
-  for (const Job& job : jobs_) {
-    if (job.arrived < from || job.arrived >= until || !selects(job)) continue;
-    ++summary.count;
-    summary.refused += job.refusal.has_value();
-    const bool is_late = job.is_expired || (job.finished >= 0 && !job.is_in_time());
-    summary.late += is_late;
-    if (!job.is_in_time()) continue;
-    ++summary.served;
-    summary.cpu += job.cost;
-    took.push_back(job.finished - job.arrived);
-  }
-  if (took.empty()) return summary;
-  std::sort(took.begin(), took.end());
-  summary.p50 = took[took.size() / 2];
-  summary.p99 = took[std::min(took.size() - 1, took.size() * 99 / 100)];
-  return summary;
 }
 
 }  // namespace ringmaster::plan

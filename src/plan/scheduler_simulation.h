@@ -95,16 +95,6 @@ class SchedulerSimulation {
 
     bool is_in_time() const { return finished >= 0 && finished <= deadline; }
   };
-  struct Summary {
-    size_t count = 0;
-    size_t served = 0;  // in time
-    size_t late = 0;    // admitted, and late or expired
-    size_t refused = 0;
-    double cpu = 0;  // of the served jobs
-    double p50 = 0;
-    double p99 = 0;
-    double served_part() const { return static_cast<double>(served) / static_cast<double>(count); }
-  };
 
   SchedulerSimulation(size_t workers, uint64_t seed, Policy policy = Policy::kScheduler);
 
@@ -125,8 +115,6 @@ class SchedulerSimulation {
 
   void run(double until);
 
-  Summary summary(const std::function<bool(const Job&)>& selects, double from = 0,
-                  double until = 1e18) const;
   master::Scheduler& scheduler() { return scheduler_; }
   master::ClientShare& client(size_t index) { return *clients_[index]; }
   const std::deque<Job>& jobs() const { return jobs_; }
@@ -158,7 +146,6 @@ class SchedulerSimulation {
   void enqueue(Job& job);
   void retry(const Job& job, double after);
   void publish_waiting();
-  void publish(Job& job);
   void expire(Job& job);
   void take_published();
   void finish(const std::vector<Job*>& jobs);

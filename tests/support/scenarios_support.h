@@ -1,7 +1,10 @@
 // Loads on one server with two workers, in virtual time, for the scenarios of the scheduler.
 #pragma once
 
+#include <algorithm>
+#include <functional>
 #include <string>
+#include <vector>
 
 #include "plan/scheduler_simulation.h"
 
@@ -15,7 +18,41 @@ using plan::uniform;
 using Simulation = plan::SchedulerSimulation;
 using Policy = Simulation::Policy;
 using Kind = ShareTable::Kind;
-using Summary = Simulation::Summary;
+
+struct Summary {
+  size_t count = 0;
+  size_t served = 0;  // in time
+  size_t late = 0;    // admitted, and late or expired
+  size_t refused = 0;
+  double cpu = 0;  // of the served jobs
+  double p50 = 0;
+  double p99 = 0;
+  double served_part() const { return static_cast<double>(served) / static_cast<double>(count); }
+};
+
+// Of the jobs that arrived from `from` until `until`.
+inline Summary summary(const Simulation& simulation,
+                       const std::function<bool(const Simulation::Job&)>& selects, double from = 0,
+                       double until = 1e18) {
+  Summary made;
+  std::vector<double> took;
+  for (const Simulation::Job& job : simulation.jobs()) {
+    if (job.arrived < from || job.arrived >= until || !selects(job)) continue;
+    ++made.count;
+    made.refused += job.refusal.has_value();
+    const bool is_late = job.is_expired || (job.finished >= 0 && !job.is_in_time());
+    made.late += is_late;
+    if (!job.is_in_time()) continue;
+    ++made.served;
+    made.cpu += job.cost;
+    took.push_back(job.finished - job.arrived);
+  }
+  if (took.empty()) return made;
+  std::ranges::sort(took);
+  made.p50 = took[took.size() / 2];
+  made.p99 = took[std::min(took.size() - 1, took.size() * 99 / 100)];
+  return made;
+}
 
 inline bool is_any(const Simulation::Job&) {
   return true;
@@ -39,8 +76,8 @@ inline Summary many_clients(size_t clients, double load, double hostile, double 
   source.rate = hostile * 2 / cost;
   if (hostile > 0) simulation.add_open(source);
   simulation.run(until + 2);
-  return simulation.summary([&](const auto& job) { return job.client != source.client; }, 5,
-                            until - 2);
+  return summary(
+      simulation, [&](const auto& job) { return job.client != source.client; }, 5, until - 2);
 }
 
 inline Summary poisson(Policy policy, double load, uint64_t seed, double until, double from,
@@ -54,7 +91,7 @@ inline Summary poisson(Policy policy, double load, uint64_t seed, double until, 
   source.until = until;
   simulation.add_open(source);
   simulation.run(until + 3);
-  return simulation.summary(is_any, from, until - 2);
+  return summary(simulation, is_any, from, until - 2);
 }
 
 inline double p99_at_80() {

@@ -46,7 +46,7 @@ TEST_CASE("scenario: an overload of batches is not over after each lull") {
     source.until = 300;
     simulation.add_open(source);
     simulation.run(302);
-    const Summary found = simulation.summary(is_any, 5);
+    const Summary found = summary(simulation, is_any, 5);
     MESSAGE("p99 ", found.p99, ", served ", found.served_part());
     CHECK(found.p99 <= .13);  // were it over each time that the queue is empty: .45 to .49
     CHECK(found.served_part() >= .73);
@@ -92,7 +92,7 @@ TEST_CASE("scenario: batches of fifty requests cause no more refusals than befor
     source.is_regular = true;
     simulation.add_open(source);
     simulation.run(302);
-    const size_t refused = simulation.summary(is_any, 1).refused;
+    const size_t refused = summary(simulation, is_any, 1).refused;
     MESSAGE("load ", row.load, ", each ", row.every, " s: refused ", refused, ", before ",
             row.refused_before);
     CHECK(refused <= row.refused_before);
@@ -110,8 +110,9 @@ TEST_CASE("scenario: a method asked for four times its limit is no overload of t
   simulation.add_open(source);
   simulation.run(302);
   const auto is_limited = [&](const auto& job) { return job.method == limited; };
-  const Summary others = simulation.summary([&](const auto& job) { return !is_limited(job); }, 5);
-  const Summary own = simulation.summary(is_limited, 5);
+  const Summary others = summary(
+      simulation, [&](const auto& job) { return !is_limited(job); }, 5);
+  const Summary own = summary(simulation, is_limited, 5);
   MESSAGE("refused ", others.refused, " of ", others.count, "; at the limit: p99 ", own.p99,
           ", goodput ", own.cpu / 295);
   CHECK(others.refused <= 5);  // were it an overload of the client: 146

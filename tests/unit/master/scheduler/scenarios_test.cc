@@ -33,7 +33,7 @@ Summary fast_beside_slow(Policy policy, size_t slow_clients, size_t reserved_wor
   simulation.add_open(
       {.client = user, .method = fast, .rate = 20, .cost = fixed(30e-6), .from = 1, .until = 100});
   simulation.run(102);
-  return simulation.summary(of_client(user));
+  return summary(simulation, of_client(user));
 }
 
 // One client offers 6 jobs/s, and another one `big_rate`, if above 0; each job takes 30 ms.
@@ -54,8 +54,8 @@ Pair small_beside_big(Policy policy, double big_rate, double until) {
   if (big_rate > 0) simulation.add_open(source);
   simulation.run(until + 2);
   const double span = until - 4;
-  return {simulation.summary(of_client(small)),
-          simulation.summary(is_any, 2, until - 2).cpu / 2 / span};
+  return {summary(simulation, of_client(small)),
+          summary(simulation, is_any, 2, until - 2).cpu / 2 / span};
 }
 
 // The part of the CPU that the first of two clients gets, with these costs and weights.
@@ -149,8 +149,8 @@ TEST_CASE("scenario: a flood of jobs that must begin soon is not served before a
       simulation.add_open({.client = flood, .method = slow, .rate = 400, .cost = fixed(cost)});
       simulation.add_closed({.client = user, .method = quick, .cost = fixed(.005)});
       simulation.run(30);
-      const Summary found = simulation.summary(of_client(user), 2, 28);
-      const Summary floods = simulation.summary(of_client(flood), 2, 28);
+      const Summary found = summary(simulation, of_client(user), 2, 28);
+      const Summary floods = summary(simulation, of_client(flood), 2, 28);
       CAPTURE(workers);
       MESSAGE(workers, " workers, ", cost, " s: served ", found.served, " of ", found.count,
               ", late ", found.late, ", p50 ", found.p50, " s; the flood ", floods.served);
@@ -210,8 +210,8 @@ TEST_CASE("scenario: a model's batches stay large, and an urgent job waits for o
           {.client = users, .method = model, .rate = load * capacity, .cost = cost});
       simulation.add_open({.client = other, .method = urgent, .rate = 50, .cost = fixed(30e-6)});
       simulation.run(20);
-      const Summary found = simulation.summary(of_client(users), 1, 19);
-      const Summary waited = simulation.summary(of_client(other), 1, 19);
+      const Summary found = summary(simulation, of_client(users), 1, 19);
+      const Summary waited = summary(simulation, of_client(other), 1, 19);
       CAPTURE(scatter);
       MESSAGE("load ", load, ": served ", found.served_part(), ", p99 ", found.p99 * 1e3,
               " ms, urgent p99 ", waited.p99 * 1e3, " ms");

@@ -84,8 +84,7 @@ std::optional<AdmissionRefusal> Scheduler::try_admit(Entry& entry, ClientShare& 
     }
   }
   if (forecast.refusal) {
-    forecast.refusal->quote.ns = quotes_.quote(method, forecast.state, forecast.done_ns);
-    forecast.refusal->quote.free = free_part(now_ns);
+    forecast.refusal->quote = quote_of(method, forecast, now_ns);
     return forecast.refusal;
   }
   entry.method = method;
@@ -106,8 +105,12 @@ std::optional<AdmissionRefusal> Scheduler::try_admit(Entry& entry, ClientShare& 
 Quote Scheduler::quote(const ClientShare& client, uint32_t method, uint64_t now_ns,
                        uint64_t deadline_ns, double line_ns) const {
   const Lane& lane = lane_of(method);
-  const AdmissionControl::Forecast forecast =
-      admission_.forecast(client, lane, method, now_ns, deadline_ns, line_ns);
+  return quote_of(method, admission_.forecast(client, lane, method, now_ns, deadline_ns, line_ns),
+                  now_ns);
+}
+
+Quote Scheduler::quote_of(uint32_t method, const AdmissionControl::Forecast& forecast,
+                          uint64_t now_ns) const {
   Quote quote;
   quote.ns = quotes_.quote(method, forecast.state, std::max(kQuoteMinNs, forecast.done_ns));
   quote.free = free_part(now_ns);

@@ -169,6 +169,8 @@ class Scheduler {
   Pick choose_lane(int64_t now_ns) const;
   Pick choose(int64_t now_ns);
   double free_part(uint64_t now_ns) const;
+  Quote quote_of(uint32_t method, const AdmissionControl::Forecast& forecast,
+                 uint64_t now_ns) const;
   void charge(const Pick& pick, Entry& entry, int64_t now_ns);
   double takes_ns(uint32_t method) const;
   // The jobs of the unit that begins with this entry, or is being filled; 0: no whole unit.

@@ -63,14 +63,8 @@ double AdmissionControl::all_workers() const {
   return static_cast<double>(std::max<size_t>(load_.workers(), 1));
 }
 
-double AdmissionControl::workers_of(const Share& of) const {
-  double workers = all_workers();
-  const Share* share = &of;
-  for (const ShareGroup* group = of.parent; group != nullptr; group = group->parent) {
-    workers *= share->weight / std::max(group->active_weight(), share->weight);
-    share = group;
-  }
-  return workers;
+double AdmissionControl::workers_of(const Share& share) const {
+  return all_workers() * claim_of(share);
 }
 
 bool AdmissionControl::is_in_overload(const Request& request, const Prediction& prediction) {
@@ -142,7 +136,7 @@ AdmissionRefusal AdmissionControl::refusal(const Request& request, const Predict
   refusal.retry_after_ns = static_cast<uint64_t>(std::max(1.0, std::ceil(wait_ns)));
   refusal.queue_ns = static_cast<uint64_t>(queue);
   refusal.limit_ns = static_cast<uint64_t>(std::max(0.0, request.limit_ns));
-  refusal.share = workers_of(request.client) / all_workers();
+  refusal.share = claim_of(request.client);
   refusal.used = request.client.used.at(request.now_ns);
   refusal.concurrency = request.lane.concurrency;
   return refusal;

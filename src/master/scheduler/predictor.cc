@@ -74,9 +74,8 @@ Predictor::Ahead Predictor::ahead(const ClientShare& client, const WorkerLoad::V
       const double until_turn_ns = static_cast<double>(all_others_ns) +
                                    std::max(0.0, own_ns - lag * share->weight) +
                                    lag * group->active_weight();
-      const double claim = share->weight / std::max(group->active_weight(), share->weight);
-      const double others_part =
-          std::clamp(group->given().at(now_ns) - share->used.at(now_ns), 0.0, 1 - claim);
+      const double others_part = std::clamp(group->given().at(now_ns) - share->used.at(now_ns), 0.0,
+                                            1 - group->claim(*share));
       const double drained_ns = static_cast<double>(queued_ns) / std::max(0.05, 1 - others_part);
       own_ns = std::min(until_turn_ns, std::max(drained_ns, own_ns));
     }

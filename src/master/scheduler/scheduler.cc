@@ -22,10 +22,8 @@ bool is_scarce(uint64_t left, uint64_t all) {
 // The client's own part of `all`, if the client holds at least that much and other clients ask for
 // their parts. Otherwise nothing.
 std::optional<uint64_t> held_part(const ClientShare& client, uint64_t held, uint64_t all) {
-  double part = 1;
-  for (const Share* share = &client; share->parent != nullptr; share = share->parent)
-    part *= share->weight / std::max(share->parent->active_weight(), share->weight);
-  const auto own = std::max<uint64_t>(1, static_cast<uint64_t>(part * static_cast<double>(all)));
+  const double part = claim_of(client) * static_cast<double>(all);
+  const auto own = std::max<uint64_t>(1, static_cast<uint64_t>(part));
   return own < all && held >= own ? std::optional(own) : std::nullopt;
 }
 

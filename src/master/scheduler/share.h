@@ -86,6 +86,10 @@ class ShareGroup : public Share {
 
   int64_t virtual_ns() const { return virtual_ns_; }
   double active_weight() const { return active_weight_; }
+  // The part of the group's time that the member may have while all active members ask for theirs.
+  double claim(const Share& member) const {
+    return member.weight / std::max(active_weight_, member.weight);
+  }
   // Whether other members of the group are active.
   bool has_rivals(const Share& member) const { return active_ > (member.is_active ? 1u : 0u); }
   int64_t credit_ns() const { return credit_ns_; }
@@ -144,5 +148,10 @@ class ShareGroup : public Share {
   std::list<Share*> recent_;  // members that asked within kActiveNs, the latest at the back
   Usage given_;
 };
+
+// The part of all workers' time that the share may have while all active shares ask for theirs.
+inline double claim_of(const Share& share) {
+  return share.parent == nullptr ? 1 : share.parent->claim(share) * claim_of(*share.parent);
+}
 
 }  // namespace ringmaster::master

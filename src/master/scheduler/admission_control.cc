@@ -60,7 +60,7 @@ bool AdmissionControl::is_worker_free(const Lane& lane, uint32_t method) const {
 }
 
 double AdmissionControl::all_workers() const {
-  return static_cast<double>(std::max<size_t>(load_.workers(), 1));
+  return static_cast<double>(load_.workers());
 }
 
 double AdmissionControl::workers_of(const Share& share) const {
@@ -99,7 +99,7 @@ double AdmissionControl::late_ns(const Request& request, const Prediction& predi
 
 bool AdmissionControl::is_within_share_in_time(const Request& request,
                                                const Prediction& prediction) const {
-  const double workers = static_cast<double>(std::max<size_t>(prediction.view.workers, 1));
+  const double workers = static_cast<double>(prediction.view.workers);
   const double within_ns =
       load_.first_free_ns(prediction.view, request.now_ns) + prediction.within_share_ns / workers;
   const double wait_ns =

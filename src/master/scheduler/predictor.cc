@@ -89,10 +89,9 @@ Prediction Predictor::predict_in(const WorkerLoad::View& view, const ClientShare
                                  int64_t now_ns, int64_t deadline_ns) const {
   const Ahead found = ahead(client, view, now_ns, deadline_ns);
   const double work_ns = found.work_ns + load_.not_begun_ns(view);
-  const double workers = static_cast<double>(std::max<size_t>(view.workers, 1));
   Prediction prediction;
   prediction.wait_ns = load_.wait_ns(work_ns, view, now_ns);
-  prediction.queue_ns = work_ns / workers;
+  prediction.queue_ns = work_ns / static_cast<double>(view.workers);
   prediction.beyond = found.beyond;
   prediction.within_share_ns = found.within_share_ns;
   prediction.view = view;
@@ -155,7 +154,7 @@ std::optional<Prediction> Predictor::predict_most(const ClientShare& client, int
   prediction.view = WorkerLoad::View{load_.workers()};
   const double all_ns = static_cast<double>(work_ns) + load_.not_begun_ns(prediction.view);
   prediction.wait_ns = load_.wait_ns(all_ns, prediction.view, now_ns);
-  prediction.queue_ns = all_ns / static_cast<double>(std::max<size_t>(load_.workers(), 1));
+  prediction.queue_ns = all_ns / static_cast<double>(load_.workers());
   return prediction;
 }
 

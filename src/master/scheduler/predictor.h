@@ -25,7 +25,7 @@ struct Prediction {
   // neither is.
   const Share* beyond = nullptr;
   double within_share_ns = 0;  // the most work that goes first if the client is within its share
-  WorkerLoad::View view{0};    // the workers and the work of this prediction
+  WorkerLoad::View view{1};    // the workers and the work of this prediction
   bool is_at_limit = false;    // the lane's `concurrency` makes the request wait, not the workers
 };
 

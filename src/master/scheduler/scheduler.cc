@@ -118,8 +118,8 @@ Quote Scheduler::quote_of(uint32_t method, const AdmissionControl::Forecast& for
 // The scheduler books the time of a long job when the job begins, and the booking fades while the
 // job runs. So the free part is at most the part of the workers that are idle now.
 double Scheduler::free_part(uint64_t now_ns) const {
-  const double workers = static_cast<double>(std::max<size_t>(load_.workers(), 1));
-  const double idle = static_cast<double>(load_.idle_workers()) / workers;
+  const double idle =
+      static_cast<double>(load_.idle_workers()) / static_cast<double>(load_.workers());
   return std::min(idle_part(now_ns), idle);
 }
 
@@ -225,8 +225,7 @@ void Scheduler::on_published(Entry& entry, uint64_t now_ns) {
   add_work(*entry.client, -entry.work_ns);
   entry.state = Entry::State::kPublished;
   charge(pick, entry, now);  // and places its flow anew
-  busy_.add(now_ns, static_cast<double>(entry.charged_ns),
-            static_cast<double>(std::max<size_t>(load_.workers(), 1)));
+  busy_.add(now_ns, static_cast<double>(entry.charged_ns), static_cast<double>(load_.workers()));
   // An abandoned job's worker can be replaced kAbandonedNs after the job's deadline. So this job is
   // expected to keep its worker no longer than that, however long such jobs take.
   const int64_t most_ns =

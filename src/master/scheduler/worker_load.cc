@@ -109,7 +109,6 @@ void WorkerLoad::collect_left(const View& view, int64_t now_ns) const {
 }
 
 double WorkerLoad::wait_ns(double work_ns, const View& view, int64_t now_ns) const {
-  if (view.workers == 0) return 0;
   collect_left(view, now_ns);
   left_ns_.resize(view.workers);  // idle workers: 0
   // Water-filling: the wait is the level at which `work_ns` fills the gaps above the workers' ends.

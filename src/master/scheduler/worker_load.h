@@ -46,7 +46,7 @@ class WorkerLoad {
 
   // The workers and the work that a prediction counts.
   struct View {
-    size_t workers;
+    size_t workers;  // at least 1
     const Lane* only = nullptr;
     const Lane* skipped = nullptr;
     const Lane* beside_reserved = nullptr;  // set: other lanes with reserved workers do not count
@@ -62,7 +62,8 @@ class WorkerLoad {
   static constexpr int64_t kWorthWakingNs = 50'000;
 
   void set_workers(size_t count, int64_t now_ns);
-  // The workers that predictions count on, also while none is up: they are being replaced then.
+  // The workers that predictions count on, at least 1, also while none is up: they are being
+  // replaced then.
   size_t workers() const { return expected_workers_; }
   size_t units() const { return waiting_.size() + begun_.size(); }
   size_t jobs() const { return jobs_; }

@@ -39,7 +39,6 @@ class LaneOrder {
   // Call when the group's virtual time has moved: more flows may be within their shares now.
   void promote();
 
-  ShareGroup& group() const { return group_; }
   Flow* owner() const { return owner_; }
   int64_t work_ns() const { return work_ns_; }
   size_t queued_jobs() const { return queued_jobs_; }

@@ -29,7 +29,6 @@ template <class Item, SumNode<Item> Item::*kNode>
 class SumTree {
  public:
   bool empty() const { return root_ == nullptr; }
-  size_t size() const { return size_; }
   int64_t total() const { return sum(root_); }
   Item* root() const { return root_; }
   static const SumNode<Item>& node(const Item& item) { return item.*kNode; }
@@ -58,7 +57,6 @@ class SumTree {
 
   Item* root_ = nullptr;
   Item* first_ = nullptr;
-  size_t size_ = 0;
   uint64_t insertions_ = 0;
 };
 
@@ -71,7 +69,6 @@ void SumTree<Item, kNode>::insert(Item& item, int64_t key, int64_t value) {
   Node& placed = node(item);
   placed = {key, insertions_, value, value, mixed, nullptr, nullptr, true};
   if (first_ == nullptr || is_before(placed, node(*first_))) first_ = &item;
-  ++size_;
   Item** link = &root_;
   while (*link != nullptr && node(**link).priority >= placed.priority) {
     Node& parent = node(**link);
@@ -94,7 +91,6 @@ void SumTree<Item, kNode>::erase(Item& item) {
   }
   *link = merge(erased.left, erased.right);
   erased = {};
-  --size_;
   if (first_ != &item) return;
   first_ = root_;
   while (first_ != nullptr && node(*first_).left != nullptr)
@@ -108,7 +104,7 @@ void SumTree<Item, kNode>::set_value(Item& item, int64_t value) {
   if (difference == 0) return;
   changed.value = value;
   Item* at = root_;
-  for (; at != &item;) {
+  while (at != &item) {
     Node& parent = node(*at);
     parent.sum += difference;
     at = is_before(changed, parent) ? parent.left : parent.right;

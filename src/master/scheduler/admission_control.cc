@@ -11,9 +11,10 @@ AdmissionControl::AdmissionControl(const Lanes& lanes, const LaneOrders& orders,
 
 AdmissionControl::Request AdmissionControl::request(const ClientShare& client, const Lane& lane,
                                                     uint32_t method, uint64_t now_ns,
-                                                    uint64_t deadline_ns, double line_ns) const {
+                                                    uint64_t deadline_ns,
+                                                    double connection_wait_ns) const {
   CostModel::Need need = costs_.need(method, 0);
-  need.fetch_ns += line_ns;
+  need.fetch_ns += connection_wait_ns;
   const double allowed_ns = static_cast<double>(static_cast<int64_t>(deadline_ns - now_ns));
   const double margin_ns = kOwnMargin * need.deviation_ns;
   double workers = all_workers();
@@ -144,9 +145,10 @@ AdmissionRefusal AdmissionControl::refusal(const Request& request, const Predict
 
 AdmissionControl::Forecast AdmissionControl::forecast(const ClientShare& client, const Lane& lane,
                                                       uint32_t method, uint64_t now_ns,
-                                                      uint64_t deadline_ns, double line_ns) const {
+                                                      uint64_t deadline_ns,
+                                                      double connection_wait_ns) const {
   Forecast forecast;
-  const Request asked = request(client, lane, method, now_ns, deadline_ns, line_ns);
+  const Request asked = request(client, lane, method, now_ns, deadline_ns, connection_wait_ns);
   const CostModel::Need& need = asked.need;
   forecast.done_ns = need.fetch_ns + need.run_ns;
   if (is_worker_free(lane, method)) return forecast;
@@ -163,9 +165,10 @@ void AdmissionControl::on_asked(ClientShare& client, uint64_t now_ns) {
 
 AdmissionControl::Forecast AdmissionControl::on_request(ClientShare& client, Lane& lane,
                                                         uint32_t method, uint64_t now_ns,
-                                                        uint64_t deadline_ns, double line_ns) {
+                                                        uint64_t deadline_ns,
+                                                        double connection_wait_ns) {
   on_asked(client, now_ns);
-  const Request asked = request(client, lane, method, now_ns, deadline_ns, line_ns);
+  const Request asked = request(client, lane, method, now_ns, deadline_ns, connection_wait_ns);
   const bool is_free = is_worker_free(lane, method);
   Prediction found;
   const bool is_certain = !is_free && is_in_time_last(asked, found);

@@ -50,12 +50,12 @@ class AdmissionControl {
   // The client sends a request, and counts as active.
   void on_asked(ClientShare& client, uint64_t now_ns);
   // Does what on_asked() does, and predicts whether the request is let in. Learns from each request
-  // whether there is overload. `line_ns`: how long its fetches would wait for connections.
+  // whether there is overload. `connection_wait_ns`: how long its fetches wait for connections.
   Forecast on_request(ClientShare& client, Lane& lane, uint32_t method, uint64_t now_ns,
-                      uint64_t deadline_ns, double line_ns);
+                      uint64_t deadline_ns, double connection_wait_ns);
   // The prediction for a request that is only asked about.
   Forecast forecast(const ClientShare& client, const Lane& lane, uint32_t method, uint64_t now_ns,
-                    uint64_t deadline_ns, double line_ns) const;
+                    uint64_t deadline_ns, double connection_wait_ns) const;
 
  private:
   // Waiting work counts this many times. So admitted jobs are in time even if the machine gets half
@@ -82,7 +82,7 @@ class AdmissionControl {
     CostModel::Need need;
   };
   Request request(const ClientShare& client, const Lane& lane, uint32_t method, uint64_t now_ns,
-                  uint64_t deadline_ns, double line_ns) const;
+                  uint64_t deadline_ns, double connection_wait_ns) const;
   bool is_worker_free(const Lane& lane, uint32_t method) const;
   double all_workers() const;
   double workers_of(const Share& share) const;

@@ -70,9 +70,9 @@ void Scheduler::on_memory(Entry& entry, int64_t more_bytes) {
 std::optional<AdmissionRefusal> Scheduler::try_admit(Entry& entry, ClientShare& client,
                                                      uint32_t method, uint64_t now_ns,
                                                      uint64_t deadline_ns, bool is_client_deadline,
-                                                     double line_ns) {
-  AdmissionControl::Forecast forecast =
-      admission_.on_request(client, lane_of(method), method, now_ns, deadline_ns, line_ns);
+                                                     double connection_wait_ns) {
+  AdmissionControl::Forecast forecast = admission_.on_request(
+      client, lane_of(method), method, now_ns, deadline_ns, connection_wait_ns);
   if (!forecast.refusal && is_client_deadline) {
     const auto retry_ns = trials_.retry_after_ns(method, takes_ns(method), now_ns, deadline_ns);
     if (retry_ns) {
@@ -101,10 +101,11 @@ std::optional<AdmissionRefusal> Scheduler::try_admit(Entry& entry, ClientShare& 
 }
 
 Quote Scheduler::quote(const ClientShare& client, uint32_t method, uint64_t now_ns,
-                       uint64_t deadline_ns, double line_ns) const {
+                       uint64_t deadline_ns, double connection_wait_ns) const {
   const Lane& lane = lane_of(method);
-  return quote_of(method, admission_.forecast(client, lane, method, now_ns, deadline_ns, line_ns),
-                  now_ns);
+  return quote_of(
+      method, admission_.forecast(client, lane, method, now_ns, deadline_ns, connection_wait_ns),
+      now_ns);
 }
 
 Quote Scheduler::quote_of(uint32_t method, const AdmissionControl::Forecast& forecast,

@@ -61,12 +61,12 @@ class Scheduler {
 
   // Empty: the entry is admitted, and waits for its first step. Else the entry is unchanged.
   // `is_client_deadline`: the client allows less time than the method does (see trials.h).
-  // `line_ns`: how long the entry's fetches would wait for connections.
+  // `connection_wait_ns`: how long the entry's fetches would wait for connections.
   [[nodiscard]] std::optional<AdmissionRefusal> try_admit(Entry& entry, ClientShare& client,
                                                           uint32_t method, uint64_t now_ns,
                                                           uint64_t deadline_ns,
                                                           bool is_client_deadline = false,
-                                                          double line_ns = 0);
+                                                          double connection_wait_ns = 0);
   // The last eighth of the places (requests_in_flight), and of the memory, is for clients that hold
   // less than their part. Both functions return the client's part if the client gets nothing of
   // that eighth: it holds its part, and others ask for theirs. Empty: it is not refused.
@@ -80,7 +80,7 @@ class Scheduler {
                                         uint64_t all_bytes) const;
   // The quote for a request that arrives now.
   Quote quote(const ClientShare& client, uint32_t method, uint64_t now_ns, uint64_t deadline_ns,
-              double line_ns = 0) const;
+              double connection_wait_ns = 0) const;
 
   // Call for an entry that neither waits nor is published.
   void on_fetching(Entry& entry, uint32_t step);

@@ -143,6 +143,10 @@ void Dispatcher::on_step_failed(Job& job, size_t step, const rpc::Error& error) 
     scheduler_.costs().on_fetch_failed(job.entry.method, step);
     fetch_stage_.cancel(job);
   }
+  fail(job, error);
+}
+
+void Dispatcher::fail(Job& job, const rpc::Error& error) {
   const uint64_t now = now_ns();
   answer_error(job, error, now);
   end(job, now);
@@ -162,6 +166,7 @@ void Dispatcher::expire(Ticket ticket) {
   // A fetch has taken too long. Where the client allows less time than the method, the client's
   // deadline is the cause; else the upstream has used up the method's time.
   if (job.state == JobState::kFetching && !job.is_client_deadline) {
+    scheduler_.costs().on_fetch_failed(job.entry.method, FetchStage::first_under_way(job));
     error.code = rpc::kUpstreamFailed;
     error.message =
         fmt::format("upstream {}: {}", fetch_stage_.names_under_way(job), error.message);
@@ -186,13 +191,14 @@ void Dispatcher::cut_off_all(const rpc::Error& error) {
 void Dispatcher::cut_off(Job& job, rpc::Error error, bool is_deadline) {
   if (job.state == JobState::kFetching) {
     if (is_deadline) record_deadline(job, telemetry::Stage::kFetch);
-    return on_step_failed(job, FetchStage::first_under_way(job), error);
+    fetch_stage_.cancel(job);
+    return fail(job, error);
   }
   const Ticket ticket = job.ticket;
   switch (run_stage_.expire(job)) {
     case RunStage::Expired::kDropped:
       if (is_deadline) record_deadline(job, telemetry::Stage::kQueue);
-      return on_step_failed(job, job.step, error);
+      return fail(job, error);
     case RunStage::Expired::kAbandoned:
       if (is_deadline) record_deadline(job, telemetry::Stage::kRun);
       answer_error(job, error, now_ns());
@@ -207,7 +213,6 @@ void Dispatcher::cut_off(Job& job, rpc::Error error, bool is_deadline) {
 // ended only at the method's own deadline.
 void Dispatcher::leave_running(Job& job) {
   scheduler_.on_abandoned(job.entry, now_ns());
-  timers_.stop(job);
   timers_.start(job, method_deadline_ns(job));
 }
 

@@ -125,6 +125,8 @@ class Dispatcher : private StageEvents {
   void begin_step(Job& job, uint64_t now_ns);
   void skip_fetches(Job& job, uint64_t now_ns);
   void keep(const Job& job, std::string_view result, uint64_t now_ns);
+  // Answers the job, which neither fetches nor is published, and ends it.
+  void fail(Job& job, const rpc::Error& error);
   // `is_deadline`: the job's deadline is over. Else a worker that has the job in hand must end now,
   // even before the method's deadline.
   void cut_off(Job& job, rpc::Error error, bool is_deadline);

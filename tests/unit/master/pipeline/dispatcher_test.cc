@@ -123,6 +123,20 @@ TEST_CASE("dispatcher: with more clients than places, each may have one") {
     core.dispatcher.cancel(ticket);
 }
 
+TEST_CASE("dispatcher: a fetch that a client's own deadline ends says nothing of the upstream") {
+  Core core;
+  const Method method{"asks", {}, 60'000, 1, {FetchStep{}, RunStep{0}}};
+  const auto success = [&] { return core.dispatcher.scheduler().costs().need(0, 0).success; };
+  for (const std::optional<uint64_t> timeout_ms : {std::optional<uint64_t>(1000), {}}) {
+    const auto client = std::make_shared<Client>();
+    const auto ticket = core.dispatcher.admit(method, "[1]", timeout_ms, client);
+    REQUIRE(ticket);
+    core.dispatcher.expire(*ticket);
+    CHECK(client->errors.size() == 1);
+    CHECK((success() == 1) == timeout_ms.has_value());
+  }
+}
+
 TEST_CASE("dispatcher: a worker finds the id and the traceparent right behind the params") {
   struct Named : Client {
     explicit Named(std::string name) : id(std::move(name)) {}

@@ -141,7 +141,8 @@ void SchedulerSimulation::enqueue(Job& job) {
   if (policy_ == Policy::kEarliestDeadline) {
     by_deadline_.insert({job.deadline, ++orders_, &job});
   } else {
-    scheduler_.on_queued(job.entry, methods_[job.method].fetch ? 1 : 0);
+    const Method& method = methods_[job.method];
+    scheduler_.on_queued(job.entry, method.fetch ? 1 : 0, method.batch);
   }
 }
 

@@ -69,8 +69,8 @@ void RunStage::record_queued(Job& job) {
 void RunStage::queue(Job& job, uint64_t now_ns) {
   job.state = JobState::kQueued;
   job.queued_ns = now_ns;
-  job.entry.is_alone = is_run_alone(job) || run_step(job).batch == 1;
-  scheduler_.on_queued(job.entry, static_cast<uint32_t>(job.step));
+  const uint64_t batch = is_run_alone(job) ? 1 : run_step(job).batch;
+  scheduler_.on_queued(job.entry, static_cast<uint32_t>(job.step), batch);
 }
 
 void RunStage::set_port(ipc::MasterPort* port) {

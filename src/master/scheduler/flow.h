@@ -30,7 +30,7 @@ struct Entry {
   Ticket ticket;  // the caller's; the scheduler does not use it
   State state = State::kNone;
   bool is_abandoned = false;
-  bool is_alone = false;  // the job's step is run in no batch; set before on_queued()
+  uint64_t batch = 1;  // how many jobs of this step a worker takes together
   uint8_t quote_state = 0;
   uint32_t method = 0;
   uint32_t step = 0;

@@ -150,7 +150,8 @@ void Scheduler::on_fetching(Entry& entry, uint32_t step) {
   wait(entry, step, true, need.success * need.run_ns);
 }
 
-void Scheduler::on_queued(Entry& entry, uint32_t step) {
+void Scheduler::on_queued(Entry& entry, uint32_t step, uint64_t batch) {
+  entry.batch = batch;
   wait(entry, step, false, costs_.need(entry.method, step).run_ns);
 }
 
@@ -199,7 +200,7 @@ size_t Scheduler::unit_jobs(const Entry& entry, uint64_t now_ns) const {
   if (is_filling(now_ns) && filling_.unit->lane == &lane) return filling_.jobs;
   if (!is_whole_unit(entry)) return 0;
   const size_t idle = std::max<size_t>(lane.usable(load_.idle_workers()), 1);
-  return std::min<size_t>(lane.batch, (queued_jobs(lane) + idle - 1) / idle);
+  return std::min<size_t>(entry.batch, (queued_jobs(lane) + idle - 1) / idle);
 }
 
 WorkerUnit& Scheduler::unit_for(const Entry& entry, int64_t now_ns) {

@@ -6,7 +6,7 @@
 //   auto refusal = scheduler.try_admit(entry, client, method, now_ns, deadline_ns);
 //   if (refusal) return refuse(*refusal);
 //   scheduler.on_fetching(entry, 0);                  // each step: a fetch,
-//   scheduler.on_queued(entry, 1);                    // or a run
+//   scheduler.on_queued(entry, 1, 1);                 // or a run
 //   while (Entry* next = scheduler.next(now_ns)) scheduler.on_published(*next, now_ns);
 //   scheduler.on_done(entry, now_ns, used_ns);        // the worker has answered
 //   scheduler.on_ended(entry, now_ns, true);          // so has the master
@@ -84,7 +84,8 @@ class Scheduler {
 
   // Call for an entry that neither waits nor is published.
   void on_fetching(Entry& entry, uint32_t step);
-  void on_queued(Entry& entry, uint32_t step);
+  // `batch`: how many jobs of the step a worker takes together.
+  void on_queued(Entry& entry, uint32_t step, uint64_t batch);
   // The entry's job holds so much more memory; negative: less. At its end it holds none.
   void on_memory(Entry& entry, int64_t more_bytes);
   // The entry does not wait any more: its fetch is done, or its job is about to end.

@@ -7,33 +7,31 @@ namespace ringmaster::master {
 
 int64_t Scheduler::room_of(const Entry& entry) const {
   const bool is_known = costs_.is_known(entry.method, entry.step);
-  const uint64_t jobs = is_whole_unit(entry) ? lane_of(entry.method).batch : 1;
+  const uint64_t jobs = is_whole_unit(entry) ? entry.batch : 1;
   const int64_t run_ns =
       rounded(static_cast<double>(jobs) * costs_.run_ns(entry.method, entry.step));
   return WorkerLoad::room_of(run_ns, is_known, bytes_of(entry));
 }
 
-// The payload bytes that count for the dispatch window: none of a method with batches, so that
+// The payload bytes that count for the dispatch window: none of a step with batches, so that
 // batches stay whole.
 uint64_t Scheduler::bytes_of(const Entry& entry) const {
-  return lane_of(entry.method).batch > 1 ? 0 : entry.memory_bytes;
+  return entry.batch > 1 ? 0 : entry.memory_bytes;
 }
 
 // A batch waits for an idle worker if it takes longer than the dispatch window, or if its run time
 // is not known yet.
 bool Scheduler::is_long_batch(const Entry& entry) const {
-  const Lane& lane = lane_of(entry.method);
-  if (lane.batch == 1 || entry.is_alone) return false;
+  if (entry.batch == 1) return false;
   if (!costs_.is_known(entry.method, entry.step)) return true;
-  const double all_ns = static_cast<double>(lane.batch) * costs_.run_ns(entry.method, entry.step);
+  const double all_ns = static_cast<double>(entry.batch) * costs_.run_ns(entry.method, entry.step);
   return all_ns > static_cast<double>(WorkerLoad::kAheadNs);
 }
 
 // Whether the entry is published together with others as one unit. The jobs of a short batch are
 // units of their own, unless their lane has a limit: else each of them would count.
 bool Scheduler::is_whole_unit(const Entry& entry) const {
-  const Lane& lane = lane_of(entry.method);
-  const bool is_counted = lane.batch > 1 && lane.concurrency > 0 && !entry.is_alone;
+  const bool is_counted = entry.batch > 1 && lane_of(entry.method).concurrency > 0;
   return is_counted || is_long_batch(entry);
 }
 
@@ -89,7 +87,7 @@ Scheduler::Pick Scheduler::choose_lane(int64_t now_ns) const {
 Scheduler::Pick Scheduler::choose(int64_t now_ns) {
   if (is_filling(static_cast<uint64_t>(now_ns))) {
     const Pick next = descend(orders_.root(filling_.unit->lane->index), now_ns);
-    if (next.entry->step == filling_.step && !next.entry->is_alone) return next;
+    if (next.entry->step == filling_.step && next.entry->batch > 1) return next;
     filling_ = {};
   }
   const Pick best = choose_lane(now_ns);

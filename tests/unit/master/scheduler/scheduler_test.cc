@@ -21,6 +21,7 @@ class Scene {
     const uint32_t number =
         scheduler.add_method({{CostModel::StepKind::kRun}, concurrency, reserved_workers, batch});
     if (run_ns > 0) scheduler.costs().seed(number, 0, static_cast<double>(run_ns));
+    batches_.push_back(batch);
     return number;
   }
   ClientShare& client(const std::string& name, double weight = 1,
@@ -32,7 +33,7 @@ class Scene {
     Entry& entry = entries_.emplace_back();
     now += 1000;
     REQUIRE(!scheduler.try_admit(entry, client, method, now, now + 60'000 * kNsPerMs));
-    scheduler.on_queued(entry, 0);
+    scheduler.on_queued(entry, 0, batches_[method]);
     return entry;
   }
   // Null: nothing may be published.
@@ -56,6 +57,7 @@ class Scene {
   uint64_t now = 1000 * kNsPerMs;
 
  private:
+  std::vector<uint64_t> batches_;  // by method
   std::deque<Entry> entries_;
   std::deque<std::shared_ptr<ClientShare>> held_;
 };
@@ -108,19 +110,30 @@ TEST_CASE("scheduler: jobs that are run in no batch count one by one against a l
   Scene scene(8);
   const uint32_t method = scene.method(2 * kNsPerMs, 0, 2, 16);
   ClientShare& client = scene.client("one");
-  const auto queue = [&](int count, bool is_alone) {
+  const auto queue = [&](int count, uint64_t batch) {
     for (int i = 0; i < count; ++i) {
       Entry& entry = scene.queue(client, method);
       scene.scheduler.on_left(entry);
-      entry.is_alone = is_alone;
-      scene.scheduler.on_queued(entry, 0);
+      scene.scheduler.on_queued(entry, 0, batch);
     }
   };
-  queue(3, false);
-  queue(20, true);
-  queue(20, false);
+  queue(3, 16);
+  queue(20, 1);
+  queue(20, 16);
   CHECK(publish_all(scene) == 4);  // a batch that the fourth job ends, and this job
   CHECK(scene.scheduler.load().units() == 2);
+}
+
+TEST_CASE("scheduler: a step's own batch is the most that a worker takes together") {
+  Scene scene(1);
+  const uint32_t method = scene.method(2 * kNsPerMs, 0, 1, 16);  // of another step
+  ClientShare& client = scene.client("one");
+  for (int i = 0; i < 20; ++i) {
+    Entry& entry = scene.queue(client, method);
+    scene.scheduler.on_left(entry);
+    scene.scheduler.on_queued(entry, 0, 4);
+  }
+  CHECK(publish_all(scene) == 4);
 }
 
 TEST_CASE("scheduler: short batches of a limited method are published beside other short jobs") {
@@ -283,7 +296,7 @@ TEST_CASE("scheduler: a flood beyond its share is no overload of others") {
       Entry& entry = asked.emplace_back();
       if (scene.scheduler.try_admit(entry, client, method, scene.now, scene.now + 1000 * kNsPerMs))
         return false;
-      scene.scheduler.on_queued(entry, 0);
+      scene.scheduler.on_queued(entry, 0, 1);
       return true;
     };
     for (int ms = 0; ms < 20'000; ++ms) {
@@ -317,7 +330,7 @@ TEST_CASE("scheduler: a request that would make an admitted one of its client la
     for (Entry& entry : later) {
       const uint64_t deadline = scene.now + later_ms * kNsPerMs;
       REQUIRE(!scene.scheduler.try_admit(entry, client, brief, scene.now, deadline));
-      scene.scheduler.on_queued(entry, 0);
+      scene.scheduler.on_queued(entry, 0, 1);
     }
     Entry urgent;
     const auto refused =

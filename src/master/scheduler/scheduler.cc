@@ -91,8 +91,8 @@ std::optional<AdmissionRefusal> Scheduler::try_admit(Entry& entry, ClientShare& 
   entry.arrived_ns = static_cast<int64_t>(now_ns);
   entry.deadline_ns = static_cast<int64_t>(deadline_ns);
   entry.quote_state = forecast.state;
-  // Before the method's first run there is no prediction from which quotes could learn.
-  const bool is_predicted = costs_.knows_runs(method);
+  // Before the method's first run, or fetch, there is no prediction from which quotes could learn.
+  const bool is_predicted = costs_.knows_runs(method) && takes_ns(method) > 0;
   entry.quote_base_ns =
       is_predicted ? static_cast<float>(std::max(kQuoteMinNs, forecast.done_ns)) : 0;
   for (Share* share = &client; share != nullptr; share = share->parent)

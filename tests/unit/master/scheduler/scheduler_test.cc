@@ -205,6 +205,25 @@ TEST_CASE("scheduler: quotes learn nothing from jobs that were admitted before t
   CHECK(quote.ns[2] == 15 * kNsPerMs);
 }
 
+TEST_CASE("scheduler: quotes learn nothing from fetches that began before the first had ended") {
+  Scene scene(1);
+  const uint32_t method = scene.scheduler.add_method({{CostModel::StepKind::kFetch}});
+  ClientShare& client = scene.client("one");
+  const uint64_t deadline = scene.now + 60'000 * kNsPerMs;
+  std::deque<Entry> entries(200);
+  for (Entry& entry : entries) {
+    REQUIRE(!scene.scheduler.try_admit(entry, client, method, scene.now, deadline));
+    scene.scheduler.on_fetching(entry, 0);
+  }
+  scene.now += 50 * kNsPerMs;
+  for (Entry& entry : entries) {
+    scene.scheduler.costs().on_fetched(method, 0, 50 * kNsPerMs);
+    scene.scheduler.on_left(entry);
+    scene.scheduler.on_ended(entry, scene.now, true);
+  }
+  CHECK(scene.scheduler.quote(client, method, scene.now, deadline).ns[2] == 75 * kNsPerMs);
+}
+
 TEST_CASE("scheduler: a job that was lost with its worker is charged") {
   for (const bool is_lost : {true, false}) {
     Scene scene(1);

@@ -66,7 +66,7 @@ void collect_workers(ServerState& state, const Deployment& deployment) {
 
 void collect_clients(ServerState& state, const Dispatcher& dispatcher) {
   dispatcher.scheduler().shares().for_each([&](const ClientShare& client) {
-    state.is_overloaded |= client.overload.is_on(state.now_ns);
+    state.is_overloaded |= client.is_overloaded(state.now_ns);
     const double used = client.used.at(state.now_ns);
     const bool has_asked = state.now_ns < client.asked_ns + ShareGroup::kActiveNs;
     const bool is_idle = client.jobs == 0 && used < 0.001 && !has_asked;

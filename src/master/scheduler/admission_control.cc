@@ -17,24 +17,33 @@ AdmissionControl::Request AdmissionControl::request(const ClientShare& client, c
   need.fetch_ns += connection_wait_ns;
   const double allowed_ns = static_cast<double>(static_cast<int64_t>(deadline_ns - now_ns));
   const double margin_ns = kOwnMargin * need.deviation_ns;
+  Request request{client,
+                  lane,
+                  static_cast<int64_t>(now_ns),
+                  static_cast<int64_t>(deadline_ns),
+                  allowed_ns,
+                  (allowed_ns - need.run_ns - margin_ns) / kWaitMargin,
+                  margin_ns,
+                  0,
+                  need};
+  request.limit_ns = limit_ns(request, false);
+  return request;
+}
+
+double AdmissionControl::limit_ns(const Request& request, bool is_at_limit) const {
+  const Lane& lane = request.lane;
   double workers = all_workers();
   double grain_ns = costs_.grain_ns();
-  if (lane.concurrency > 0) {
+  if (is_at_limit) {
     workers = std::min(workers, static_cast<double>(lane.concurrency));
-    grain_ns = std::max(grain_ns, need.run_ns);
+    grain_ns = std::max(grain_ns, request.need.run_ns);
   }
   double queue_ns = std::max(kQueueNsMin, kQueueGrains * grain_ns / std::sqrt(workers));
-  if (lane.batch > 1)
-    queue_ns = std::max(queue_ns, kQueueBatches * static_cast<double>(lane.batch) * need.run_ns);
-  return {client,
-          lane,
-          static_cast<int64_t>(now_ns),
-          static_cast<int64_t>(deadline_ns),
-          allowed_ns,
-          (allowed_ns - need.run_ns - margin_ns) / kWaitMargin,
-          margin_ns,
-          std::min(queue_ns, kQueuePart * allowed_ns),
-          need};
+  if (lane.batch > 1) {
+    const double batch_ns = static_cast<double>(lane.batch) * request.need.run_ns;
+    queue_ns = std::max(queue_ns, kQueueBatches * batch_ns);
+  }
+  return std::min(queue_ns, kQueuePart * request.allowed_ns);
 }
 
 // A job that waits because its lane is at its limit leaves a worker free for others. A lane with
@@ -64,14 +73,16 @@ double AdmissionControl::all_workers() const {
   return static_cast<double>(load_.workers());
 }
 
-double AdmissionControl::workers_of(const Share& share) const {
-  return all_workers() * claim_of(share);
+bool AdmissionControl::is_overloaded(const Share& share, const Request& request,
+                                     const Prediction& prediction) {
+  if (!prediction.is_at_limit) return share.overload.is_on();
+  const auto own = share.overload_at_limit.find(request.lane.index);
+  return own != share.overload_at_limit.end() && own->second.is_on();
 }
 
 bool AdmissionControl::is_in_overload(const Request& request, const Prediction& prediction) {
-  if (prediction.is_at_limit && request.lane.overload.is_on()) return true;
   for (const Share* share = &request.client; share != nullptr; share = share->parent)
-    if (share->overload.is_on()) return true;
+    if (is_overloaded(*share, request, prediction)) return true;
   return false;
 }
 
@@ -92,7 +103,8 @@ double AdmissionControl::late_ns(const Request& request, const Prediction& predi
       std::max(request.need.fetch_ns, with_margin(prediction.wait_ns, request, prediction));
   if (wait_ns + own_ns > request.allowed_ns)
     return std::max(1.0, prediction.wait_ns - request.spare_ns);
-  const double workers = prediction.beyond != nullptr ? workers_of(request.client) : all_workers();
+  const double workers =
+      all_workers() * (prediction.beyond != nullptr ? claim_of(request.client) : 1);
   return static_cast<double>(predictor_.delays_own_ns(
       request.client, request.now_ns, request.deadline_ns,
       std::max(prediction.wait_ns, request.need.fetch_ns), request.need.run_ns, workers));
@@ -163,67 +175,59 @@ void AdmissionControl::on_asked(ClientShare& client, uint64_t now_ns) {
     share->parent->on_asked(*share, now_ns, costs_.grain_ns(), all_workers());
 }
 
-AdmissionControl::Forecast AdmissionControl::on_request(ClientShare& client, Lane& lane,
+AdmissionControl::Forecast AdmissionControl::on_request(ClientShare& client, const Lane& lane,
                                                         uint32_t method, uint64_t now_ns,
                                                         uint64_t deadline_ns,
                                                         double connection_wait_ns) {
   on_asked(client, now_ns);
-  const Request asked = request(client, lane, method, now_ns, deadline_ns, connection_wait_ns);
+  Request asked = request(client, lane, method, now_ns, deadline_ns, connection_wait_ns);
   const bool is_free = is_worker_free(lane, method);
   Prediction found;
   const bool is_certain = !is_free && is_in_time_last(asked, found);
-  double late = 0;
   if (!is_free && !is_certain) {
     found = predictor_.predict(client, lane, asked.now_ns, asked.deadline_ns);
-    late = late_ns(asked, found);
+    if (found.is_at_limit) asked.limit_ns = limit_ns(asked, true);
   }
-  learn_from_arrival(client, lane, asked, found, late > 0);
+  learn_from_arrival(client, asked, found);
   Forecast forecast;
   forecast.done_ns = std::max(asked.need.fetch_ns, found.wait_ns) + asked.need.run_ns;
   if (is_free) return forecast;
   forecast.state = found.beyond != nullptr ? Quotes::kBeyondShare : Quotes::kWithinShare;
   if (is_certain) return forecast;
-  if (late > 0) {
+  if (const double late = late_ns(asked, found); late > 0) {
     forecast.refusal = refusal(asked, found, late);
-    learn_from_refusal(client, lane, asked, found);
+    learn_from_refusal(client, asked, found);
   } else if (queue_ns(asked, found) > asked.limit_ns && is_in_overload(asked, found)) {
     forecast.refusal = refusal(asked, found, 0);
   }
   return forecast;
 }
 
-// Work beyond a share is no overload of the groups that contain the share. Nor is work that the
-// limit of its method keeps from the workers.
-void AdmissionControl::learn_from_arrival(ClientShare& client, Lane& lane, const Request& asked,
-                                          const Prediction& found, bool is_late) {
+// A request that waits because of its method's limit says nothing of the other methods. One that
+// finds a worker free shows that both queues have drained.
+void AdmissionControl::learn_from_arrival(ClientShare& client, const Request& asked,
+                                          const Prediction& found) {
   const uint64_t now_ns = static_cast<uint64_t>(asked.now_ns);
   const double queue = queue_ns(asked, found);
   double work_ns = asked.need.run_ns;
-  if (found.is_at_limit || queue == 0) {
-    const double workers = static_cast<double>(lane.concurrency);
-    const bool is_lanes = found.beyond == nullptr;
-    lane.overload.on_arrival(now_ns, workers, queue, asked.limit_ns, is_lanes ? work_ns : 0,
-                             asked.spare_ns);
-    const bool is_refused = is_late || (lane.overload.is_on() && queue > asked.limit_ns);
-    if (is_lanes && is_refused) work_ns = 0;
-  }
   for (Share* share = &client; share != nullptr; share = share->parent) {
-    share->overload.on_arrival(now_ns, workers_of(*share), queue, asked.limit_ns, work_ns,
-                               asked.spare_ns);
+    const double claim = claim_of(*share);
+    if (!found.is_at_limit)
+      share->overload.on_arrival(now_ns, claim * all_workers(), queue, work_ns, asked.spare_ns);
+    const auto own = share->overload_at_limit.find(asked.lane.index);
+    if (own != share->overload_at_limit.end() && (found.is_at_limit || queue == 0)) {
+      const double workers = claim * static_cast<double>(asked.lane.concurrency);
+      own->second.on_arrival(now_ns, workers, queue, work_ns, asked.spare_ns);
+    }
+    // Work beyond a share is no overload of the groups that contain the share.
     if (share == found.beyond) work_ns = 0;
   }
 }
 
 // Counts the refusal as overload of the share that is beyond its claim. If there is no such share,
-// counts it for the method that is at its limit; else for the largest group in which the client has
-// rivals, or else for the client.
-void AdmissionControl::learn_from_refusal(ClientShare& client, Lane& lane, const Request& asked,
+// counts it for the largest group in which the client has rivals, or else for the client.
+void AdmissionControl::learn_from_refusal(ClientShare& client, const Request& asked,
                                           const Prediction& found) {
-  if (found.is_at_limit && found.beyond == nullptr) {
-    lane.overload.on_refused(static_cast<double>(lane.concurrency), asked.need.run_ns,
-                             asked.spare_ns);
-    return;
-  }
   Share* share = &client;
   Share* overloaded = &client;
   while (share != found.beyond && share->parent != nullptr) {
@@ -231,14 +235,19 @@ void AdmissionControl::learn_from_refusal(ClientShare& client, Lane& lane, const
     share = share->parent;
   }
   if (found.beyond != nullptr) overloaded = share;
-  overloaded->overload.on_refused(workers_of(*overloaded), asked.need.run_ns, asked.spare_ns);
+  OverloadControl& control =
+      found.is_at_limit ? overloaded->overload_at_limit[asked.lane.index] : overloaded->overload;
+  const double workers =
+      found.is_at_limit ? static_cast<double>(asked.lane.concurrency) : all_workers();
+  control.on_refused(static_cast<uint64_t>(asked.now_ns), claim_of(*overloaded) * workers,
+                     asked.limit_ns, asked.need.run_ns, asked.spare_ns);
 }
 
 AdmissionRefusal::Reason AdmissionControl::reason(const Request& asked, const Prediction& found,
                                                   bool is_late) const {
   if (!is_late) {
     for (const Share* share = &asked.client; share->parent != nullptr; share = share->parent) {
-      if (share->overload.is_on() && share->parent->has_rivals(*share))
+      if (is_overloaded(*share, asked, found) && share->parent->has_rivals(*share))
         return AdmissionRefusal::Reason::kFairShare;
     }
     return AdmissionRefusal::Reason::kOverloaded;

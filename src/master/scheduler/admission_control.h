@@ -51,7 +51,7 @@ class AdmissionControl {
   void on_asked(ClientShare& client, uint64_t now_ns);
   // Does what on_asked() does, and predicts whether the request is let in. Learns from each request
   // whether there is overload. `connection_wait_ns`: how long its fetches wait for connections.
-  Forecast on_request(ClientShare& client, Lane& lane, uint32_t method, uint64_t now_ns,
+  Forecast on_request(ClientShare& client, const Lane& lane, uint32_t method, uint64_t now_ns,
                       uint64_t deadline_ns, double connection_wait_ns);
   // The prediction for a request that is only asked about.
   Forecast forecast(const ClientShare& client, const Lane& lane, uint32_t method, uint64_t now_ns,
@@ -85,17 +85,19 @@ class AdmissionControl {
                   uint64_t deadline_ns, double connection_wait_ns) const;
   bool is_worker_free(const Lane& lane, uint32_t method) const;
   double all_workers() const;
-  double workers_of(const Share& share) const;
-  // Whether an overload is known that this request takes part in.
+  // `is_at_limit`: the request waits for its lane's `concurrency`.
+  double limit_ns(const Request& request, bool is_at_limit) const;
+  // Whether the share has an overload of what the request waits for: of its lane, or of all.
+  static bool is_overloaded(const Share& share, const Request& request,
+                            const Prediction& prediction);
   static bool is_in_overload(const Request& request, const Prediction& prediction);
   // `late`: what late_ns() returned; 0: overload is the reason.
   AdmissionRefusal refusal(const Request& request, const Prediction& prediction, double late) const;
   AdmissionRefusal::Reason reason(const Request& request, const Prediction& prediction,
                                   bool is_late) const;
-  // `is_late`: the request is refused because it would be late.
-  void learn_from_arrival(ClientShare& client, Lane& lane, const Request& request,
-                          const Prediction& prediction, bool is_late);
-  void learn_from_refusal(ClientShare& client, Lane& lane, const Request& request,
+  void learn_from_arrival(ClientShare& client, const Request& request,
+                          const Prediction& prediction);
+  void learn_from_refusal(ClientShare& client, const Request& request,
                           const Prediction& prediction);
   double with_margin(double wait_ns, const Request& request, const Prediction& prediction) const;
   // How long it takes until the request would be in time. 0: it would be in time now.

@@ -10,8 +10,6 @@
 #include <cstdint>
 #include <deque>
 
-#include "master/scheduler/overload_control.h"
-
 namespace ringmaster::master {
 
 struct Lane {
@@ -19,9 +17,8 @@ struct Lane {
   size_t concurrency = 0;  // 0: no limit
   size_t reserved_workers = 0;
   uint64_t batch = 1;
-  size_t out = 0;              // units with workers
-  int64_t room_ns = 0;         // the room of these units in the dispatch window
-  OverloadControl overload{};  // of the requests that wait because of `concurrency`
+  size_t out = 0;       // units with workers
+  int64_t room_ns = 0;  // the room of these units in the dispatch window
 
   bool is_at_limit() const { return concurrency > 0 && out >= concurrency; }
   // How many of these idle workers may get a unit.
@@ -48,9 +45,6 @@ class Lanes {
   const Lane& operator[](size_t index) const { return all_[index]; }
   auto begin() const { return all_.begin(); }
   auto end() const { return all_.end(); }
-  bool is_any_overloaded(uint64_t now_ns) const {
-    return std::ranges::any_of(all_, [&](const Lane& lane) { return lane.overload.is_on(now_ns); });
-  }
   // The workers reserved for other lanes. At least one worker is not reserved, if there is any.
   size_t reserved_beside(const Lane& lane, size_t workers) const {
     const size_t others = reserved_workers_ - lane.reserved_workers;

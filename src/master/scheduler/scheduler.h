@@ -52,11 +52,9 @@ class Scheduler {
   CostModel& costs() { return costs_; }
   const CostModel& costs() const { return costs_; }
   const WorkerLoad& load() const { return load_; }
-  // Whether the queue of all clients, of those known by their address alone, or of a method at its
-  // limit is kept short.
+  // Whether the queue of all clients, or of those known by their address alone, is kept short.
   bool is_overloaded(uint64_t now_ns) const {
-    return root_.overload.is_on(now_ns) || shares_.addresses().overload.is_on(now_ns) ||
-           lanes_.is_any_overloaded(now_ns);
+    return root_.is_overloaded(now_ns) || shares_.addresses().is_overloaded(now_ns);
   }
 
   // Empty: the entry is admitted, and waits for its first step. Else the entry is unchanged.

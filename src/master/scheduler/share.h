@@ -19,6 +19,7 @@
 #include <cmath>
 #include <cstdint>
 #include <list>
+#include <map>
 
 #include "master/scheduler/overload_control.h"
 
@@ -70,7 +71,15 @@ struct Share {
   bool is_recent = false;
   std::list<Share*>::iterator recent;  // its place in ShareGroup::recent_
   Usage used;                          // the workers' time that the share got
-  OverloadControl overload;
+  OverloadControl overload;            // of the requests that wait for workers
+  // By lane: of those that wait for the lane's `concurrency`. Made by the first refusal.
+  std::map<uint32_t, OverloadControl> overload_at_limit;
+
+  bool is_overloaded(uint64_t now_ns) const {
+    return overload.is_on(now_ns) || std::ranges::any_of(overload_at_limit, [&](const auto& one) {
+             return one.second.is_on(now_ns);
+           });
+  }
 };
 
 class ShareGroup : public Share {

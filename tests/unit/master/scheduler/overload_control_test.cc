@@ -13,8 +13,8 @@ constexpr double kSpare = 480 * kNsPerMs;
 // A request of 30 ms arrives at this queue, and is refused if the queue is longer than kSpare.
 void arrive(OverloadControl& control, uint64_t& now_ns, double queue_ns) {
   now_ns += static_cast<uint64_t>(10 * kNsPerMs);
-  control.on_arrival(now_ns, 1, queue_ns, kLimit, 30 * kNsPerMs, kSpare);
-  if (queue_ns > kSpare) control.on_refused(1, 30 * kNsPerMs, kSpare);
+  control.on_arrival(now_ns, 1, queue_ns, 30 * kNsPerMs, kSpare);
+  if (queue_ns > kSpare) control.on_refused(now_ns, 1, kLimit, 30 * kNsPerMs, kSpare);
 }
 
 // Enough work was refused to turn it on.

@@ -118,7 +118,50 @@ TEST_CASE("scenario: a method asked for four times its limit is no overload of t
   CHECK(others.refused <= 5);  // were it an overload of the client: 146
   CHECK(own.p99 <= .35);       // .52
   CHECK(own.cpu / 295 >= .99);
-  CHECK(simulation.scheduler().is_overloaded(300'000'000'000));
+  CHECK(simulation.client(source.client).is_overloaded(300'000'000'000));
+}
+
+TEST_CASE("scenario: requests that allow long queues do not hide the overload of the others") {
+  for (const bool is_limited : {true, false}) {
+    Simulation simulation(4, 1);
+    Simulation::Source source{.method = simulation.add_method({.name = "fast"}), .rate = 2 * 400};
+    source.client = simulation.add_client("user");
+    source.cost = fixed(.01);
+    source.until = 60;
+    simulation.add_open(source);
+    Simulation::Method slow{.name = "slow", .allowed = 20};
+    slow.concurrency = is_limited ? 1 : 0;
+    slow.batch = is_limited ? 1 : 32;
+    source.method = simulation.add_method(slow);
+    source.rate = is_limited ? 4 : 2;
+    source.cost = fixed(is_limited ? .5 : .02);
+    simulation.add_open(source);
+    simulation.run(80);
+    const Summary fast = summary(
+        simulation, [&](const auto& job) { return job.method != source.method; }, 5, 59);
+    MESSAGE("p50 ", fast.p50);
+    CHECK(fast.p50 <= .1);  // did each request say whether the queue has drained: .48
+  }
+}
+
+TEST_CASE("scenario: a flood of a limited method leaves the share of a client that comes rarely") {
+  Simulation simulation(2, 1);
+  Simulation::Source source{.method = simulation.add_method({.name = "burn", .concurrency = 1})};
+  source.client = simulation.add_client("flooding");
+  source.rate = 4 / .03;
+  source.cost = fixed(.03);
+  source.until = 114;
+  simulation.add_open(source);
+  source.client = simulation.add_client("rare");
+  source.rate = 1. / 3;
+  source.at_once = 10;
+  source.is_regular = true;
+  simulation.add_open(source);
+  simulation.run(116);
+  const Summary rare = summary(
+      simulation, [&](const auto& job) { return job.client == source.client; }, 1);
+  CHECK(rare.count > 300);
+  CHECK(rare.refused == 0);  // were it an overload of the method for all clients: 55
 }
 
 }  // namespace ringmaster::master

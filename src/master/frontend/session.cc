@@ -40,19 +40,21 @@ Session::Session(net::Stream stream, std::unique_ptr<net::TlsStream> tls, Shared
 
 bool Session::on_head(const rpc::HttpReader& head) {
   verdict_ = judge_page(head, shared_.origins);
-  const bool is_asked = verdict_.status == 200 && shared_.access.asks_for_token();
-  const std::string client = is_asked ? shared_.access.client_with(token_of(head)) : "";
-  if (is_asked && client.empty()) {
-    verdict_.status = 401;
-    verdict_.why = count_unauthorized().message;
-  } else if (is_asked && !identify(client)) {
-    verdict_.status = 503;
-    verdict_.why = too_many_connections(Refusal::kConnectionsPerClient).message;
+  std::optional<rpc::Error> error;
+  if (verdict_.status == 200 && shared_.access.asks_for_token()) {
+    const std::string client = shared_.access.client_with(token_of(head));
+    if (client.empty()) {
+      verdict_.status = 401;
+      error = count_unauthorized();
+    } else if (!identify(client)) {
+      verdict_.status = 503;
+      error = too_many_connections(Refusal::kConnectionsPerClient);
+    }
   }
   if (verdict_.status == 200) verdict_ = judge_request(head, std::move(verdict_));
   if (verdict_.status == 204) return true;
   if (verdict_.status != 200) {
-    refuse_head(head, verdict_.why);
+    refuse_head(head, error.value_or(rpc::make_error(rpc::kInvalidRequest, "http", verdict_.why)));
     return false;
   }
   owes_continue_ = head.expects_continue();
@@ -177,12 +179,11 @@ void Session::authenticate(const rpc::Request& request, Reply* reply) {
   const AccessControl& access = shared_.access;
   const bool is_asked = access.asks_for_token();
   const std::string client = is_asked ? access.client_with(token_of(request.params)) : "";
-  const bool is_known = !is_asked || !client.empty();
-  if (is_asked && (!is_known || !identify(client))) {
+  if (is_asked && (client.empty() || !identify(client))) {
     is_unwelcome_ = true;
     is_finishing_ = true;  // once the whole message has begun
-    const rpc::Error error =
-        is_known ? too_many_connections(Refusal::kConnectionsPerClient) : count_unauthorized();
+    const rpc::Error error = client.empty() ? count_unauthorized()
+                                            : too_many_connections(Refusal::kConnectionsPerClient);
     return refuse(request, error, reply);
   }
   is_authenticated_ = true;

@@ -2,7 +2,7 @@
 // client's framing as soon as they are there; over HTTP, in the order of the requests.
 //
 // Memory: a call holds its session weakly, so it does not keep a session whose client has left.
-// AccessControl: where a token is required, it must be in the first message, or in each HTTP
+// Access: where a token is required, it must be in the first message, or in each HTTP
 //         request. The message with a wrong token is the last that is read: earlier requests are
 //         answered, then the connection ends.
 // Limits: in_flight_per_connection calls, and as many unsent HTTP responses. Beyond that the
@@ -189,7 +189,7 @@ class Session final : public std::enable_shared_from_this<Session>,
   void refuse_message(const rpc::Error& error, rpc::Framer::Event why);
   std::string bad_frame() const;
   void send_continue();
-  void refuse_head(const rpc::HttpReader& head, std::string_view why);
+  void refuse_head(const rpc::HttpReader& head, const rpc::Error& error);
   // Sends a response: `append` adds it to its argument.
   template <class Append>
   void respond(Append append) {

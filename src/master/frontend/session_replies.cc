@@ -140,14 +140,8 @@ void Session::refuse_connection(Refusal why) {
 }
 
 // The body explains the error to a person; a HEAD response has none.
-void Session::refuse_head(const rpc::HttpReader& head, std::string_view why) {
+void Session::refuse_head(const rpc::HttpReader& head, const rpc::Error& error) {
   std::string body;
-  rpc::Error error = rpc::make_error(rpc::kInvalidRequest, "http", std::string(why));
-  if (verdict_.status == 401) {
-    error = rpc::make_error(rpc::kUnauthorized, "unauthorized", std::string(why));
-  } else if (verdict_.status == 503) {
-    error = too_many_connections(Refusal::kConnectionsPerClient);
-  }
   record_refusal("", error);
   rpc::append_error(body, rpc::Version::k2, "", error);
   if (head.method() == "HEAD") body.clear();

@@ -110,9 +110,7 @@ void Dispatcher::on_fetches_done(Job& job, uint64_t now_ns) {
     job.step = next;
     return begin_step(job, now_ns);
   }
-  const Job::Product& body = job.products.back();
-  const std::string_view text =
-      body.size == 0 ? "" : std::string_view(store_.writable(body.block).data(), body.size);
+  const std::string_view text = text_of(store_, job.products.back());
   if (const std::optional<std::string> fault = json::find_fault(text)) {
     const FetchStep& last = std::get<FetchStep>(job.method->steps.back());
     return on_step_failed(job, next - 1,

@@ -146,7 +146,7 @@ class Dispatcher : private StageEvents {
   std::unordered_map<const Method*, uint32_t> method_numbers_;
   std::vector<telemetry::NameId> method_names_;  // by number
   std::shared_ptr<ClientShare> everyone_;        // the share of requests without a client
-  std::optional<RecentJobs> recent_jobs_;        // empty: none are kept
+  RecentJobs recent_jobs_{0};
   FetchStage fetch_stage_;
   RunStage run_stage_;
   std::function<void()> on_idle_;

@@ -60,8 +60,8 @@ std::optional<Ticket> Dispatcher::admit(const Method& method, std::string_view p
   }
   job->admitted_ns = now;
   job->rehearsed = extras.rehearsed;
-  job->is_chosen = recent_jobs_ && extras.rehearsed == nullptr && is_rehearsable(method) &&
-                   recent_jobs_->try_choose(number, now);
+  job->is_chosen =
+      extras.rehearsed == nullptr && is_rehearsable(method) && recent_jobs_.try_choose(number, now);
   job->report = extras.report;
   job->is_client_deadline = is_client_deadline;
   job->deadline_ns = now + allowed_ns;

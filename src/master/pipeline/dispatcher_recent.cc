@@ -6,17 +6,16 @@
 namespace ringmaster::master {
 
 void Dispatcher::keep_recent(size_t count) {
-  if (count > 0) recent_jobs_.emplace(count);
+  recent_jobs_ = RecentJobs(count);
 }
 
 const RecentJobs::Kept& Dispatcher::recent(const Method& method) const {
-  static const RecentJobs::Kept kNone;
-  return recent_jobs_ ? recent_jobs_->of(method_numbers_.at(&method)) : kNone;
+  return recent_jobs_.of(method_numbers_.at(&method));
 }
 
 void Dispatcher::adopt_recent(const Method& method, const Dispatcher& before, const Method& its) {
-  if (!recent_jobs_ || !before.recent_jobs_ || !is_rehearsable(method)) return;
-  recent_jobs_->adopt(add_method(method), *before.recent_jobs_, before.method_numbers_.at(&its));
+  if (!is_rehearsable(method)) return;
+  recent_jobs_.adopt(add_method(method), before.recent_jobs_, before.method_numbers_.at(&its));
 }
 
 // A job that has cost a worker is no example of how a job should go.
@@ -26,21 +25,17 @@ void Dispatcher::keep(const Job& job, std::string_view result, uint64_t now_ns) 
   for (const Job::Product& product : job.products)
     bytes += product.size;
   if (bytes > RecentJobs::kJobBytesMax) return;  // before anything is copied
-  const auto text_of = [this](const Job::Product& product, size_t size) -> std::string_view {
-    return size == 0 ? "" : std::string_view(store_.writable(product.block).data(), size);
-  };
-  const Job::Product& params = job.products.front();
-  const std::string_view request = text_of(params, params.size + job.id_bytes);
-  RecentJob kept{.params = std::string(request.substr(0, params.size)),
-                 .id = std::string(request.substr(params.size)),
+  const RequestTexts request = request_of(store_, job);
+  RecentJob kept{.params = std::string(request.params),
+                 .id = std::string(request.id),
                  .outputs = {},
                  .result = std::string(result),
                  .cpu_ns = job.cpu_ns,
                  .took_ns = took_ns(job, now_ns),
                  .request = job.ticket.request};
   for (size_t i = 1; i < job.products.size(); ++i)
-    kept.outputs.emplace_back(text_of(job.products[i], job.products[i].size));
-  recent_jobs_->keep(job.entry.method, std::move(kept));
+    kept.outputs.emplace_back(text_of(store_, job.products[i]));
+  recent_jobs_.keep(job.entry.method, std::move(kept));
 }
 
 // Gives the fetches that begin together the outputs that the former job had.

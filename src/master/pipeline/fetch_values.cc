@@ -12,14 +12,6 @@ using Source = Reference::Source;
 
 namespace {
 
-// What follows the params in their block: `size` bytes from `begin` on.
-std::string_view behind_params(const Job& job, const ipc::PayloadStore& store, size_t begin,
-                               size_t size) {
-  const Job::Product& params = job.products.front();
-  if (size == 0) return {};
-  return {store.writable(params.block).data() + params.size + begin, size};
-}
-
 std::string quoted_or_none(std::string_view text) {
   return text.empty() ? "" : json::quote(text);
 }
@@ -33,8 +25,7 @@ FetchValues::FetchValues(const Job& job, size_t step, const ipc::PayloadStore& s
       store_(store),
       references_(std::get<FetchStep>(job.method->steps[step]).request.references()),
       traceparent_(quoted_or_none(traceparent)),
-      client_(quoted_or_none(
-          behind_params(job, store, job.id_bytes + job.traceparent_bytes, job.client_bytes))),
+      client_(quoted_or_none(request_of(store, job).client)),
       values_(references_.size()) {
   size_t param = first_param();
   bool has_outputs = false;
@@ -49,8 +40,8 @@ FetchValues::FetchValues(const Job& job, size_t step, const ipc::PayloadStore& s
         has_outputs = true;
         break;
       case Source::kRequest:
-        values_[i] = reference.path == "id" ? behind_params(job, store, 0, job.id_bytes)
-                                            : std::string_view(traceparent_);
+        values_[i] =
+            reference.path == "id" ? request_of(store, job).id : std::string_view(traceparent_);
         break;
       case Source::kClient:
         values_[i] = client_;
@@ -73,9 +64,7 @@ size_t FetchValues::first_param() const {
 
 // Output 0 is the params, output N that of step N - 1.
 std::string_view FetchValues::output_of(size_t output) const {
-  const Job::Product& product = job_.products[output];
-  return product.size == 0 ? std::string_view()
-                           : std::string_view(store_.writable(product.block).data(), product.size);
+  return text_of(store_, job_.products[output]);
 }
 
 // Each output is read once.

@@ -61,6 +61,24 @@ Job* JobTable::find_published(ipc::Publication id) {
   return is_with_workers(job) && job.publication == id ? &job : nullptr;
 }
 
+std::string_view text_of(const ipc::PayloadStore& store, const Job::Product& product) {
+  if (product.size == 0) return {};
+  return {store.writable(product.block).data(), product.size};
+}
+
+RequestTexts request_of(const ipc::PayloadStore& store, const Job& job) {
+  const Job::Product& params = job.products.front();
+  Job::Product all = params;
+  all.size += job.id_bytes + job.traceparent_bytes + job.client_bytes;
+  std::string_view left = text_of(store, all);
+  const auto take = [&left](size_t size) {
+    const std::string_view taken = left.substr(0, size);
+    left.remove_prefix(size);
+    return taken;
+  };
+  return {take(params.size), take(job.id_bytes), take(job.traceparent_bytes), left};
+}
+
 void append_job_fields(std::vector<LogField>& fields, const Job& job) {
   fields.emplace_back("request", job.ticket.request);
   const std::string_view id = job.caller == nullptr ? "" : job.caller->client_id();

@@ -107,9 +107,9 @@ struct Job {
   Entry entry;                     // its place in the scheduler, from admission to its end
   std::vector<WorkerExit> deaths;  // of the workers that ran this step
   std::vector<Product> products;   // params first; the vector's own memory is kept for the next job
-  uint32_t id_bytes = 0;           // of the request's id, behind the params in their block
-  uint32_t traceparent_bytes = 0;  // of the traceparent, behind the id
-  uint32_t client_bytes = 0;       // of the client's name, behind these; 0: no fetch uses it
+  uint32_t id_bytes = 0;           // of the request's id: see RequestTexts
+  uint32_t traceparent_bytes = 0;  // of the traceparent
+  uint32_t client_bytes = 0;       // of the client's name; 0: no fetch uses it
   std::vector<std::string_view> found;  // values in the params, for fetches: RequestExtras::found
   std::array<Fetching, kMaxSteps> fetches;  // by step
   size_t fetches_under_way = 0;
@@ -119,6 +119,18 @@ struct Job {
   bool is_chosen = false;                      // to be kept once it is answered
   std::shared_ptr<const RecentJob> rehearsed;  // the job that it repeats; null: a client's job
 };
+
+// What a job's product says; the first product's is the params.
+std::string_view text_of(const ipc::PayloadStore& store, const Job::Product& product);
+
+// The texts of a job's request, which stand one behind the other in the block of the params.
+struct RequestTexts {
+  std::string_view params;
+  std::string_view id;
+  std::string_view traceparent;
+  std::string_view client;
+};
+RequestTexts request_of(const ipc::PayloadStore& store, const Job& job);
 
 // Records the next event of a client's job: a rehearsal is in no metrics.
 inline void record_event(telemetry::Recorder& recorder, Job& job, telemetry::EventKind kind,
@@ -151,7 +163,7 @@ inline uint64_t method_deadline_ns(const Job& job) {
   return job.admitted_ns + job.method->timeout_ms * kNsPerMs;
 }
 
-// The error -32012, which says that the job was not run.
+// The error -32012. Dispatcher::answer_error() sets whether the job was run.
 rpc::Error deadline_exceeded(uint64_t allowed_ms);
 inline rpc::Error deadline_exceeded(const Job& job) {
   return deadline_exceeded((job.deadline_ns - job.admitted_ns) / kNsPerMs);

@@ -17,6 +17,7 @@ RecentJobs::OfMethod& RecentJobs::method(uint32_t number) {
 }
 
 bool RecentJobs::try_choose(uint32_t method, uint64_t now_ns) {
+  if (count_ == 0) return false;
   uint64_t& next_ns = this->method(method).next_ns;
   if (now_ns < next_ns) return false;
   next_ns = now_ns + kBetweenNs;

@@ -203,17 +203,12 @@ void CrashRecorder::keep(const Job& job, Kept kept, Writer& writer) const {
   for (const Step& step : job.method->steps)
     kept.job.steps.push_back(master::name_of(step));
   kept.job.step = job.step;
-  const auto bytes_of = [this](const Job::Product& product, size_t size) -> std::string_view {
-    return size == 0 ? "" : std::string_view(store_.writable(product.block).data(), size);
-  };
-  const Job::Product& params = job.products.front();
-  const std::string_view request =
-      bytes_of(params, params.size + job.id_bytes + job.traceparent_bytes);
-  kept.job.params = request.substr(0, params.size);
-  kept.job.id = request.substr(params.size, job.id_bytes);
-  kept.job.traceparent = request.substr(params.size + job.id_bytes);
+  const RequestTexts request = request_of(store_, job);
+  kept.job.params = request.params;
+  kept.job.id = request.id;
+  kept.job.traceparent = request.traceparent;
   for (size_t i = 1; i < job.products.size(); ++i)
-    kept.job.outputs.emplace_back(bytes_of(job.products[i], job.products[i].size));
+    kept.job.outputs.emplace_back(text_of(store_, job.products[i]));
   writer.write(std::move(kept));
 }
 

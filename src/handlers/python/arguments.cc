@@ -39,9 +39,10 @@ bool Signature::read(PyObject* signature) {
     const Ref is_required = Ref::own(PyObject_GetAttrString(parameter, "is_required"));
     const Ref is_view = Ref::own(PyObject_GetAttrString(parameter, "is_view"));
     Ref build = Ref::own(PyObject_GetAttrString(parameter, "build"));
-    if (!is_required || !is_view || !build) return false;
+    Ref default_value = Ref::own(PyObject_GetAttrString(parameter, "default"));
+    if (!is_required || !is_view || !build || !default_value) return false;
     parameters_.push_back({text_of(name), std::move(key), is_required.get() == Py_True,
-                           is_view.get() == Py_True, std::move(build)});
+                           is_view.get() == Py_True, std::move(build), std::move(default_value)});
   }
   return true;
 }
@@ -70,6 +71,15 @@ Ref Signature::bind(const rm_job& job, Answer& answer) const {
     if (!bind_input(job.inputs[i], arguments.get(), answer)) return {};
   }
   return complete(job, arguments.get(), answer) ? std::move(arguments) : Ref();
+}
+
+bool Signature::add_defaults(PyObject* arguments) const {
+  for (const Parameter& parameter : parameters_) {
+    if (parameter.is_required) continue;
+    PyObject* key = parameter.key.get();
+    if (PyDict_SetDefault(arguments, key, parameter.default_value.get()) == nullptr) return false;
+  }
+  return true;
 }
 
 bool Signature::bind_params(std::string_view params, PyObject* arguments, Answer& answer) const {

@@ -30,6 +30,9 @@ class Signature {
 
   // Returns a dict of the arguments, by name. Null: the job is wrong, and `answer` says how.
   Ref bind(const rm_job& job, Answer& answer) const;
+  // Adds the defaults of the parameters that the job leaves out: run_batch() gets the arguments as
+  // a dict. False: a Python exception is set.
+  bool add_defaults(PyObject* arguments) const;
 
  private:
   struct Parameter {
@@ -38,6 +41,7 @@ class Signature {
     bool is_required;
     bool is_view;
     Ref build;  // None, or a function
+    Ref default_value;
   };
 
   const Parameter* find(PyObject* key) const;

@@ -127,7 +127,8 @@ void PythonHandler::run_batch(std::span<const rm_job> jobs, std::span<Answer> an
   for (size_t i = 0; i < jobs.size(); ++i) {
     const Ref arguments = signature_.bind(jobs[i], answers[i]);
     if (!arguments) continue;
-    if (Ref job = make_job(jobs[i], arguments.get())) {
+    Ref job = signature_.add_defaults(arguments.get()) ? make_job(jobs[i], arguments.get()) : Ref();
+    if (job) {
       taken.push_back(std::move(job));
       asked.push_back(&answers[i]);
     } else {

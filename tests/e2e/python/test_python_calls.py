@@ -166,6 +166,27 @@ def test_run_batch_gets_a_list_of_jobs(server, python):
     assert failed.message == "params: expected at most 0 by position, found more"
 
 
+def test_a_job_of_run_batch_has_the_defaults_of_run(server, python, probe, gate):
+    code = """
+        class Model:
+            def run(self, x, limit: int = 10, *, more=None): return [x, limit, more]
+            def run_batch(self, jobs): return [dict(job) for job in jobs]
+    """
+    running = server(
+        workers={"count": 1}, handlers={"hold": probe("hold"), "f": python(code, "Model", batch=8)}
+    )
+    held = gate()
+    with running.connect() as client:
+        held.hold(client, "hold")
+        client.send(request("f", {"x": 1}, 1) + request("f", {"x": 2, "limit": 3, "y": 0}, 2))
+        client.send(request("none", id="all are in"))
+        assert client.answer()["id"] == "all are in"
+        held.open()
+        answers = client.answers(3)
+    assert answers[1]["result"] == {"x": 1, "limit": 10, "more": None}
+    assert answers[2]["result"] == {"x": 2, "limit": 3, "more": None}
+
+
 def test_a_wrong_job_of_a_batch_fails_alone(server, python, probe, gate):
     code = """
         class Model:

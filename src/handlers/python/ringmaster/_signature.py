@@ -18,6 +18,7 @@ class Filled:
     is_required: bool
     is_view: bool  # gets the bytes where they lie
     build: Build | None
+    default: Any  # for run_batch(); of no meaning if is_required
 
 
 class Signature:
@@ -52,7 +53,8 @@ class Signature:
         has_default = parameter.default is not Parameter.empty
         is_view = annotation is memoryview
         build = None if is_view else build_of(annotation)
-        self.parameters.append(Filled(parameter.name, not has_default, is_view, build))
+        filled = Filled(parameter.name, not has_default, is_view, build, parameter.default)
+        self.parameters.append(filled)
         if parameter.name == "_meta":  # the server's own, in every request
             return
         schema = {} if is_view else schema_of(annotation)

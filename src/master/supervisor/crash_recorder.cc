@@ -164,8 +164,8 @@ void CrashRecorder::take_crashed(const Job& job) {
   fields.insert(
       fields.end(),
       {{"handler", options_.handlers[std::get<RunStep>(job.method->steps[job.step]).handler].name},
-       {"attempts", job.attempts},
-       {"crash", kept.name}});
+       {"attempts", job.attempts}});
+  if (crashed_ != nullptr) fields.emplace_back("crash", kept.name);
   log(Level::kError, "crash_recorded", fields);
   if (crashed_ == nullptr) return;
   kept.notes = {{"kept", R"("its workers died")"}, {"deaths", deaths_of(job)}};

@@ -175,7 +175,8 @@ def test_a_folder_that_cannot_be_made_is_told(poisoned, tmp_path):
 def test_without_a_folder_a_lost_job_is_only_logged(poisoned, tmp_path):
     running = poisoned(crashes={"folder": ""}, methods={"poison": {"attempts": 1}})
     poison(running, [1])
-    running.wait_for_line("event=crash_recorded request=")
+    recorded = running.wait_for_line("event=crash_recorded request=.*").group(0)
+    assert " attempts=1" in recorded and " crash=" not in recorded  # no file is there to name
     assert running.stop() == 0
     assert not [line for line in running.lines if "_kept" in line]
 

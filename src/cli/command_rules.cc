@@ -59,6 +59,12 @@ Status check_serve(const CommandLine& line) {
                            line.log_format, did_you_mean(line.log_format, kLogFormats)));
 }
 
+Status check_check(const CommandLine& line) {
+  if (!line.schema || (line.config.empty() && !line.dump)) return {};
+  return usage(fmt::format("check: expected either {} or --schema, found both",
+                           line.config.empty() ? "--dump" : "-c"));
+}
+
 Status check_run(const CommandLine& line) {
   if (line.handler.empty()) return usage("run: expected a HANDLER, found none");
   if (line.gdb && line.params == "-") {
@@ -105,6 +111,8 @@ Status apply_rules(CommandLine& line, const std::string& command) {
   switch (line.command) {
     case Command::kServe:
       return check_serve(line);
+    case Command::kCheck:
+      return check_check(line);
     case Command::kCall:
       return check_request(line, command, line.params);
     case Command::kDiscover:

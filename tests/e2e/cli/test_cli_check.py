@@ -106,6 +106,8 @@ def test_serve_refuses_a_bad_configuration_on_stderr(write):
         (["serve"], "serve: expected -c FILE"),
         (["check", "-c"], "--config: 1 required FILE missing"),
         (["check", "-c", "x", "--dmup"], "unknown option --dmup; did you mean --dump?"),
+        (["check", "-c", "x", "--schema"], "check: expected either -c or --schema, found both"),
+        (["check", "--dump", "--schema"], "expected either --dump or --schema, found both"),
         (["check", "-c", "x", "y"], "unexpected argument y"),
         (["serve", "--log-fromat", "json"], "--log-fromat; did you mean --log-format?"),
         (["serve", "-c", "x", "--log-format", "jsn"], "found jsn; did you mean json?"),

@@ -206,9 +206,10 @@ inline constexpr Key<Fair> kFairKeys[] = {
      Type::kFairBy},
     {"weights",
      "The weights of these clients; any other client has the weight 1. A client of weight 4 gets "
-     "four times the time of a client of weight 1. Keys are names of tokens (without a name: the "
-     "token's fingerprint, as logs have it), subjects of certificates, or \"uid 1000\" for a unix "
-     "user. An address has no weight of its own.",
+     "four times the time of a client of weight 1. Keys are names of tokens, subjects "
+     "of certificates, or \"uid 1000\" for a unix user. A token without a name has its fingerprint "
+     "as the key: where the log has \"token a7ff343c\", the key is \"a7ff343c\". An address has no "
+     "weight of its own.",
      Type::kWeights},
 };
 

@@ -145,9 +145,10 @@ void describe(Parser& parser, CommandLine& line) {
   parser.app.add_flag("--help-json", line.help_json, "print all options as JSON")->group("");
   parser.app.require_subcommand(0, 1);
   parser.app.footer(
-      "Exit codes: 0 ok, 1 the answer was an error (call, run, replay), or there was no result\n"
-      "(bench), 64 usage, 70 internal error, 71 a resource of the system is missing, 78 bad\n"
-      "configuration (reload --wait: the reload was refused).");
+      "Exit codes: 0 ok, 1 the answer was an error (call, discover, run, replay), or there was\n"
+      "no result (bench), 64 usage, 70 internal error, 71 a resource of the system is missing, or\n"
+      "no answer came in time, 78 bad configuration (reload --wait: the reload was refused). If a\n"
+      "handler crashes, run and replay end by the signal of the crash.");
   // Unknown arguments are kept, so that our own message can name the nearest known one.
   parser.app.allow_extras();
   for (CLI::App* app : {parser.serve, parser.check, parser.reload, parser.call, parser.discover,
@@ -158,7 +159,7 @@ void describe(Parser& parser, CommandLine& line) {
   describe_serve(*parser.serve, line);
   parser.check->add_flag("--dump", line.dump, "print the effective configuration");
   parser.check->add_flag("--schema", line.schema,
-                         "print the JSON Schema of every configuration; takes no -c");
+                         "print the JSON Schema of every configuration, without -c");
   parser.reload
       ->add_option("--pid", line.pid,
                    "the server's master (default: the master that answers at listen.status of -c,\n"
@@ -166,7 +167,8 @@ void describe(Parser& parser, CommandLine& line) {
       ->type_name("PID")
       ->check(CLI::PositiveNumber);
   parser.reload->add_flag("--wait", line.wait,
-                          "wait for the end of the reload, print its result; needs listen.status");
+                          "wait for the end of the reload, print its result; needs listen.status,\n"
+                          "and cannot follow a reload that changes it");
   for (CLI::App* app : {parser.call, parser.discover, parser.bench}) {
     app->add_option("--to", line.to,
                     "the server (default: listen.rpc of -c, the first address without TLS if\n"
@@ -203,6 +205,7 @@ void describe(Parser& parser, CommandLine& line) {
   describe_status_port(parser, line);
   describe_dev(*parser.dev, line);
   describe_plan(*parser.plan, line.plan);
+  parser.help->add_option("SUBCOMMAND")->description("for example call");
 }
 
 const CLI::App& chosen(const Parser& parser) {

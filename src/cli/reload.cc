@@ -35,8 +35,9 @@ Result<ReloadStatus> ask_server(const CommandLine& line, const master::Options& 
   Result<ReloadStatus> status = ask_reload_status(address);
   if (!status && !line.config.empty()) {
     return fail(status.error().exit_code,
-                fmt::format("{}; if the file changes [listen] status, name the server with --pid",
-                            status.error().message));
+                status.error().message +
+                    "; if the file changes [listen] status, name the server "
+                    "with --pid, without --wait");
   }
   if (!status) return status;
   if (!line.config.empty() && !is_same_file(line.config, status->configuration)) {

@@ -55,7 +55,7 @@ def test_installed_configuration_says_how_to_add_a_method(prefix, tmp_path):
     assert f"ringmaster reload -c {config} --wait" in text
     assert f"mean.so, into {prefix}/lib/ringmaster/handlers." in text
     for path in (f"{prefix}/lib/ringmaster/handlers",
-                 f"{prefix}/share/doc/ringmaster/docs/quick-start.md"):
+                 f"{prefix}/share/doc/ringmaster/docs/handlers.md"):
         assert path in text and Path(path).exists()
     example = "".join(re.findall(r"^#        (?!ringmaster)(.*\n|$)", text, re.MULTILINE))
     longer = tmp_path / "longer.toml"

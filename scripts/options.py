@@ -39,16 +39,18 @@ EXAMPLES = {("handlers", "python"): '"score.py:predict"', ("handlers", "venv"): 
             ("secrets", "file"): '"/run/credentials/ringmaster.service/NAME"',
             ("secrets", "env"): '"NAME"'}
 HEAD = """\
-# ringmaster: every option, its default, and when to change it. `make options` writes this file.
+# ringmaster: the keys of all sections, and when to change them. `make options` writes this file.
 #
 #   ringmaster check -c FILE            every problem in this file, with its line
 #   ringmaster check -c FILE --dump     the effective configuration, defaults included
 #   ringmaster check --schema           the JSON Schema, for editors
 #
 # Durations end in _ms: integers. Sizes end in _bytes: integers, or strings such as "64MiB" (KiB,
-# MiB, GiB). Relative paths are relative to this file's folder, then to the working folder. An
-# option that is left out has the value shown here, or the one after "Default:"; [methods], `steps`
-# and `url` have no default. From [upstreams.users] on, this is the demo that `make run` serves.
+# MiB, GiB). Relative paths are relative to this file's folder, then to the working folder. A key
+# that is left out has the value shown here, or the one after "Default:". `model`, `python` and
+# `venv` have no default. [methods], `steps`, `url`, and `file` or `env` of a secret are required.
+# docs/configuration.md and `man ringmaster.toml` also have the keys of one step. From
+# [upstreams.users] on, this is the demo that `make run` serves.
 """
 REST = {
     "handlers": """

@@ -4,8 +4,9 @@ import json
 import re
 
 RULES = """\
-The file is TOML. Every key has a default, but for those that are required. Unknown keys and
-sections are errors, except in [handlers.NAME]: further keys there are handed to the handler.
+The file is TOML. A key that is left out has the default that stands behind its name here. A key
+without one may be left out unless it is required. Unknown keys and sections are errors, except in
+[handlers.NAME]: further keys there are handed to the handler.
 
 Durations end in _ms and are integers, in milliseconds. Sizes end in _bytes and are integers, in
 bytes, or strings such as "64MiB" (KiB, MiB, GiB).

@@ -6,7 +6,8 @@ PATH. The kinds of blocks:
     sh        commands, which must succeed; lines that begin with "# " are their output. A block
               that ends with `make run`, `ringmaster serve` or `ringmaster dev` starts a server,
               which runs until the next such block. The walk waits until the server is ready, and
-              until a reload is done
+              until a reload is done. A block that ends with `python3 -m http.server ... PORT`
+              starts an upstream, which runs until the end of the walk
     jsonrpc   "--> MESSAGE" is sent to the server, "<-- MESSAGE" is its answer
     json      must be JSON
     others    a file, where the first line is a comment that names it
@@ -19,6 +20,7 @@ ELSEWHERE.
 import json
 import os
 import re
+import shlex
 import subprocess
 
 import probes
@@ -32,6 +34,7 @@ READY = {  # the last command of a block -> what a server logs once it serves
     r"make run$": (r"role=feature_service.* event=listening", r"role=master.* event=ready"),
     r"\S*ringmaster (serve -c|dev) \S+$": (r"event=ready\b",),
 }
+UPSTREAM = r"python3 -m http\.server .* (\d+)$"
 # `make run` first installs packages and builds. This is the command that it ends with.
 BUILT = {"make run": "scripts/demo.sh build/release"}
 ELSEWHERE = {
@@ -63,7 +66,9 @@ class Walk:
                      "PKG_CONFIG_PATH": str(prefix / "lib/pkgconfig")}
         hold = "ip link set lo up && echo event=up >&2 && exec sleep infinity"
         self._network = Process.start(["unshare", "--net", "sh", "-c", hold])
+        self._inside = ["nsenter", f"--net=/proc/{self._network.pid}/ns/net"]
         self._server: Process | None = None
+        self._upstreams: list[Process] = []
 
     def __enter__(self):
         self._network.wait_for_line("event=up")
@@ -76,7 +81,8 @@ class Walk:
             if failure is None:
                 raise
         finally:
-            self._network.kill()
+            for process in [*self._upstreams, self._network]:
+                process.kill()
 
     def follow(self, document: str):
         for block in blocks(document):
@@ -93,6 +99,13 @@ class Walk:
                                      cwd=self.folder, log=self._log)
         for line in next(lines for end, lines in READY.items() if re.search(end, last)):
             self._server.wait_for_line(line)
+
+    def start_upstream(self, code: str, port: str):
+        *before, last = commands_of(code)
+        self.run("\n".join(before))
+        argv = [*self._inside, *shlex.split(last)]
+        self._upstreams.append(Process.start(argv, cwd=self.folder))
+        self.run(f"until nc -z 127.0.0.1 {port}; do sleep 0.05; done")
 
     def stop(self):
         server, self._server = self._server, None
@@ -111,8 +124,7 @@ class Walk:
         # The code is in a file: a command that looks for processes by their command line must not
         # find this shell.
         self._script.write_text(code)
-        return ["nsenter", f"--net=/proc/{self._network.pid}/ns/net", "bash", "-e",
-                str(self._script)]
+        return [*self._inside, "bash", "-e", str(self._script)]
 
     def _do(self, block: Block):
         if block.language == "sh":
@@ -129,6 +141,8 @@ class Walk:
         commands = commands_of(block.code)
         if any(re.search(end, commands[-1]) for end in READY):
             return self.serve(block.code)
+        if upstream := re.search(UPSTREAM, commands[-1]):
+            return self.start_upstream(block.code, upstream[1])
         if all(command in ELSEWHERE for command in commands):
             return None
         logged = len(self._server.lines) if self._server else 0

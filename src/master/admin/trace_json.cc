@@ -180,12 +180,10 @@ void TraceWriter::write(const Story& story, std::string_view id) {
       case EventKind::kLost:
         write_run(event);
         break;
-      case EventKind::kRefused:
       case EventKind::kAnswered:
       case EventKind::kCancelled:
-        if (event.kind != EventKind::kRefused)
-          write_span(kRequests, "request", recorder_.names().name_of(event.method), begin_of(event),
-                     event);
+        write_span(kRequests, "request", recorder_.names().name_of(event.method), begin_of(event),
+                   event);
         break;
       default:
         break;

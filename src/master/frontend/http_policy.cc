@@ -34,10 +34,6 @@ bool is_granted(std::string_view origin, const std::vector<std::string>& origins
                      [&](const std::string& one) { return one == "*" || one == origin; });
 }
 
-HttpVerdict refuse(unsigned status, std::string why) {
-  return {status, std::move(why)};
-}
-
 // The part of a request that an error quotes. JSON may escape one byte as six characters.
 std::string_view shown(std::string_view text) {
   return text.substr(0, 100);
@@ -50,11 +46,11 @@ HttpVerdict judge_page(const rpc::HttpReader& head, const std::vector<std::strin
   verdict.must_say_kept = head.is_1_0() && head.keep_alive();
   verdict.origin = head.field("Origin");
   if (!verdict.origin.empty() && !is_granted(verdict.origin, origins)) {
-    return refuse(
-        403, fmt::format("origin {} is not allowed: see listen.origins", shown(verdict.origin)));
+    return {403,
+            fmt::format("origin {} is not allowed: see listen.origins", shown(verdict.origin))};
   }
   if (head.method() == "OPTIONS" && !verdict.origin.empty()) {
-    if (!head.is_complete()) return refuse(413, "expected an OPTIONS request without a body");
+    if (!head.is_complete()) return {413, "expected an OPTIONS request without a body"};
     verdict.status = 204;
   }
   return verdict;
@@ -62,23 +58,21 @@ HttpVerdict judge_page(const rpc::HttpReader& head, const std::vector<std::strin
 
 HttpVerdict judge_request(const rpc::HttpReader& head, HttpVerdict verdict) {
   if (head.method() != "POST") {
-    return refuse(405, fmt::format("expected POST, found {}", shown(head.method())));
+    return {405, fmt::format("expected POST, found {}", shown(head.method()))};
   }
   const std::string_view type = head.field("Content-Type");
   if (!is_json(type)) {
-    return refuse(
-        415, fmt::format("expected Content-Type: application/json, found \"{}\"", shown(type)));
+    return {415, fmt::format("expected Content-Type: application/json, found \"{}\"", shown(type))};
   }
   const std::string_view coding = head.field("Content-Encoding");
   if (!coding.empty() && !iequals(coding, "identity")) {
-    return refuse(415, fmt::format("expected no Content-Encoding, found {}", shown(coding)));
+    return {415, fmt::format("expected no Content-Encoding, found {}", shown(coding))};
   }
   if (const std::string_view text = head.field("X-Request-Timeout-Ms"); !text.empty()) {
     verdict.timeout_ms = rpc::parse_timeout(text);
     if (!verdict.timeout_ms) {
-      return refuse(400,
-                    fmt::format("expected a non-negative integer as X-Request-Timeout-Ms, found {}",
-                                shown(text)));
+      return {400, fmt::format("expected a non-negative integer as X-Request-Timeout-Ms, found {}",
+                               shown(text))};
     }
   }
   const std::string_view traceparent = head.field("traceparent");

@@ -18,8 +18,8 @@ struct WorkerExit {
   int32_t pid = 0;
   std::string how = {};    // "SIGSEGV", "exit 3"
   std::string cause = {};  // "oom"; mostly empty
-  std::string report =
-      {};  // of a crash, as lines: why, then its frames; see worker/crash/crash_report.h
+  // Of a crash, as lines: why, then its frames. See worker/crash/crash_report.h.
+  std::string report = {};
 };
 
 // A job that the worker had in hand.

@@ -61,7 +61,7 @@ class Comparison {
   std::optional<Refusal> judge() const;
 
  private:
-  using Numbers = std::vector<std::pair<size_t, double>>;  // by an index into numbers_
+  using Numbers = std::vector<std::pair<size_t, double>>;  // by an index into number_paths_
 
   struct OneJob {
     bool has_run = false;

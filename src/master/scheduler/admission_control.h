@@ -3,7 +3,8 @@
 // A request is refused
 // - as `too_late`, if it would be late even within its client's share, or make another job of the
 //   same client late;
-// - as `fair_share`, if it would be in time within the share, but its client has used its share up;
+// - as `fair_share`, if it would be in time within the share, but its client has used its share up,
+//   or the queue of its client's share is kept short while others ask for theirs;
 // - as `overloaded`, if refusals have shown that the queue does not drain: then only as much is
 //   admitted as keeps the workers busy. Jobs that wait because of a method's limit have a queue of
 //   their own.

@@ -2,7 +2,8 @@
 //
 // A share's `finish` tag grows by the time that the share had a worker, divided by its weight. A
 // share that would start no later than its group's virtual time is within its share ("eligible");
-// one that starts later is beyond it. The virtual time moves on, except for on_corrected().
+// one that starts later is beyond it. The virtual time moves back only in on_corrected() and
+// begin_anew().
 // A share that got less time than its weight allows may start before its group's virtual time, but
 // only by a small credit, however much less it got. While it uses its credit, the virtual time
 // moves on. So a share beyond its claim gets its turn even if shares with new credits keep coming.

@@ -6,9 +6,8 @@
     probes.require("namespaces")  # in a fixture
 
 Both skip the test, with the reason. RINGMASTER_PROBE_NAME=no makes the probe of that name
-find nothing. The names: BROWSER, BUILDAH, CGROUPS, GDB, HAPROXY, IPV6, KUSTOMIZE,
-LANDLOCK, LOCALHOST, NAMESPACES, NETWORKS, NGINX, PRIORITY, PROMTOOL, PTRACE, ROOT, SECCOMP,
-SYSTEMD here, and BREAKPOINTS, PTRACE in tests/support/probes.h.
+find nothing. The names are the keys of _PROBES, in capitals; also BREAKPOINTS and PTRACE in
+tests/support/probes.h.
 
     python3 probes.py NAME    prints the reason and exits with 1 where the machine lacks it
 """

@@ -9,7 +9,7 @@ int64_t Reply::add(ResponseQueue::Place place, Append append) {
     if (is_batch_) out += ',';
     append(out);
   };
-  line_.complete(place, append_item, answers_);
+  responses_.complete(place, append_item, answers_);
   return held_bytes() - was;
 }
 

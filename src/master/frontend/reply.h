@@ -30,7 +30,7 @@ class Reply {
   Reply(bool is_batch, std::optional<Http> http) : is_batch_(is_batch), http_(std::move(http)) {}
 
   // Opens the place of the next request that will be answered.
-  ResponseQueue::Place open() { return line_.open(); }
+  ResponseQueue::Place open() { return responses_.open(); }
   // Completes an open place. Returns how many more bytes the reply holds now.
   int64_t add_result(ResponseQueue::Place place, rpc::Version version, std::string_view id,
                      std::string_view result, std::string_view meta = "");
@@ -42,8 +42,10 @@ class Reply {
   void close() { is_closed_ = true; }
 
   // Closed, and no answer is missing: the reply is to be sent.
-  bool is_complete() const { return is_closed_ && line_.is_empty(); }
-  int64_t held_bytes() const { return static_cast<int64_t>(answers_.size() + line_.held_bytes()); }
+  bool is_complete() const { return is_closed_ && responses_.is_empty(); }
+  int64_t held_bytes() const {
+    return static_cast<int64_t>(answers_.size() + responses_.held_bytes());
+  }
   // The text of a complete reply; empty if there were only notifications. Call once.
   std::string take_text();
   const std::optional<Http>& http() const { return http_; }
@@ -59,7 +61,7 @@ class Reply {
   bool is_batch_;
   bool is_closed_ = false;
   std::optional<Http> http_;
-  ResponseQueue line_;
+  ResponseQueue responses_;
   std::string answers_;  // in a batch each answer has a comma before it
   size_t answered_ = 0;
   size_t refused_ = 0;  // the answers that is_refused() is about

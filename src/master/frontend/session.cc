@@ -64,7 +64,7 @@ bool Session::on_head(const rpc::HttpReader& head) {
 
 // Sends 100 Continue after all earlier responses: else the client would take it for one of these.
 void Session::send_continue() {
-  if (!owes_continue_ || !line_.is_empty()) return;
+  if (!owes_continue_ || !responses_.is_empty()) return;
   owes_continue_ = false;
   connection_.output() += rpc::kHttpContinue;
   shared_.on_unsent(shared_from_this());
@@ -75,7 +75,7 @@ bool Session::on_message(std::string_view text) {
   std::optional<Reply::Http> http;
   if (connection_.http() != nullptr) {
     owes_continue_ = false;
-    http = {line_.open(), connection_.http()->keep_alive(), verdict_};
+    http = {responses_.open(), connection_.http()->keep_alive(), verdict_};
     if (verdict_.status == 204) {
       send_http(http->place, 204, http->keep_alive, fields_of(verdict_), "");
       return true;
@@ -288,7 +288,8 @@ void Session::update_idle() {
 
 void Session::update_hold() {
   update_idle();
-  const bool is_full = std::max(calls_.size(), line_.size()) >= limits().in_flight_per_connection;
+  const bool is_full =
+      std::max(calls_.size(), responses_.size()) >= limits().in_flight_per_connection;
   const bool hold = is_full || is_unwelcome_ || long_message_ != nullptr;
   if (hold == is_held_) return;
   is_held_ = hold;

@@ -111,7 +111,7 @@ class Session final : public std::enable_shared_from_this<Session>,
   // Closes the connection once all answers were sent.
   void finish_when_idle();
   bool is_idle() const {
-    return calls_.empty() && line_.is_empty() && long_message_ == nullptr && !is_beginning_;
+    return calls_.empty() && responses_.is_empty() && long_message_ == nullptr && !is_beginning_;
   }
 
  private:
@@ -223,7 +223,7 @@ class Session final : public std::enable_shared_from_this<Session>,
   const uint64_t begun_ns_;
   const double jitter_;
   std::vector<Call*> calls_;    // unanswered; their jobs own them
-  ResponseQueue line_;          // HTTP responses in order
+  ResponseQueue responses_;     // HTTP responses in order
   HttpVerdict verdict_;         // on the request whose body comes next
   bool owes_continue_ = false;  // the client waits for 100 Continue before it sends the body
   bool is_authenticated_;       // no further token is needed; HTTP: each request needs one

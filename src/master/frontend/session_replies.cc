@@ -119,7 +119,7 @@ void Session::refuse_message(const rpc::Error& error, rpc::Framer::Event why) {
   if (connection_.http() == nullptr) return respond_error(rpc::Version::k2, "", error);
   std::string body;
   rpc::append_error(body, rpc::Version::k2, "", error);
-  send_http(line_.open(), status_of(why, *connection_.http()), false, {}, body);
+  send_http(responses_.open(), status_of(why, *connection_.http()), false, {}, body);
 }
 
 rpc::Error Session::too_many_connections(Refusal why) const {
@@ -145,7 +145,7 @@ void Session::refuse_head(const rpc::HttpReader& head, const rpc::Error& error) 
   record_refusal("", error);
   rpc::append_error(body, rpc::Version::k2, "", error);
   if (head.method() == "HEAD") body.clear();
-  send_http(line_.open(), verdict_.status, false, fields_of(verdict_), body);
+  send_http(responses_.open(), verdict_.status, false, fields_of(verdict_), body);
 }
 
 void Session::respond_result(rpc::Version version, std::string_view id, std::string_view result,
@@ -184,18 +184,18 @@ void Session::send_framed(size_t begin, std::string_view body, std::string tail)
 
 void Session::send_http(ResponseQueue::Place place, unsigned status, bool keep_alive,
                         std::span<const rpc::HttpField> fields, std::string_view body) {
-  const size_t held_before = line_.held_bytes();
-  if (is_aged() && line_.is_last(place)) is_finishing_ = true;
+  const size_t held_before = responses_.held_bytes();
+  if (is_aged() && responses_.is_last(place)) is_finishing_ = true;
   // A client reads nothing after `Connection: close`, so only the last queued response has this
   // field. Later requests are refused anyway.
-  const bool is_last = (shared_.is_draining || is_finishing_) && line_.is_last(place);
+  const bool is_last = (shared_.is_draining || is_finishing_) && responses_.is_last(place);
   const auto append = [&](std::string& out) {
     out += rpc::http_head(status, body.size(), keep_alive && !is_last,
                           shared_.date.at(unix_now_s()), fields);
     out += body;
   };
-  line_.complete(place, append, connection_.output());
-  charge(static_cast<int64_t>(line_.held_bytes()) - static_cast<int64_t>(held_before));
+  responses_.complete(place, append, connection_.output());
+  charge(static_cast<int64_t>(responses_.held_bytes()) - static_cast<int64_t>(held_before));
   send_continue();
   update_hold();
   if (is_finishing_) finish_when_idle();

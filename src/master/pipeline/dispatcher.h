@@ -113,9 +113,9 @@ class Dispatcher : private StageEvents {
   [[nodiscard]] std::optional<rpc::Error> store_request(Job& job, const Caller& caller,
                                                         std::string_view params,
                                                         const RequestExtras& extras);
-  rpc::Error full(std::string reason, std::string message, uint64_t limit) const;
+  rpc::Error limit_reached(std::string reason, std::string message, uint64_t limit) const;
   // The error for a client that holds its part of `all` while others ask for theirs.
-  rpc::Error has_part(uint64_t part, uint64_t all, std::string_view what) const;
+  rpc::Error part_used_up(uint64_t part, uint64_t all, std::string_view what) const;
   // Copies the parts, one behind the other, to a block of payload memory. Without bytes there is no
   // block.
   tl::expected<ipc::Block, rpc::Error> store(Job& job,

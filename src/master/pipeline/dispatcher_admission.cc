@@ -39,11 +39,12 @@ std::optional<Ticket> Dispatcher::admit(const Method& method, std::string_view p
   }
   const size_t places = table_.capacity();
   if (const auto part = scheduler_.refuse_place(*client, places - table_.used(), places, now)) {
-    return refuse(has_part(*part, places, "requests that may be in flight"));
+    return refuse(part_used_up(*part, places, "requests that may be in flight"));
   }
   Job* job = table_.allocate();
   if (job == nullptr) {
-    return refuse(full("queue_full", fmt::format("{} requests are in flight", places), places));
+    return refuse(
+        limit_reached("queue_full", fmt::format("{} requests are in flight", places), places));
   }
   const Ticket ticket = job->ticket;
   trail.request = ticket.request;
@@ -99,7 +100,8 @@ std::optional<rpc::Error> Dispatcher::store_request(Job& job, const Caller& call
 }
 
 // The error when a limit is reached. Its retry_after is the expected time until a job is done.
-rpc::Error Dispatcher::full(std::string reason, std::string message, uint64_t limit) const {
+rpc::Error Dispatcher::limit_reached(std::string reason, std::string message,
+                                     uint64_t limit) const {
   rpc::Error error = overloaded(std::move(reason), std::move(message));
   error.limit = limit;
   if (const auto next_ns = scheduler_.next_done_ns())
@@ -107,12 +109,13 @@ rpc::Error Dispatcher::full(std::string reason, std::string message, uint64_t li
   return error;
 }
 
-rpc::Error Dispatcher::has_part(uint64_t part, uint64_t all, std::string_view what) const {
-  return full("fair_share",
-              fmt::format("this client has its part, {}, of the {} {}, and other clients ask for "
-                          "theirs",
-                          part, all, what),
-              part);
+rpc::Error Dispatcher::part_used_up(uint64_t part, uint64_t all, std::string_view what) const {
+  return limit_reached(
+      "fair_share",
+      fmt::format("this client has its part, {}, of the {} {}, and other clients ask for "
+                  "theirs",
+                  part, all, what),
+      part);
 }
 
 tl::expected<ipc::Block, rpc::Error> Dispatcher::store(
@@ -130,10 +133,10 @@ tl::expected<ipc::Block, rpc::Error> Dispatcher::store(
   }
   const uint64_t all = store_.capacity_bytes();
   const std::optional<uint64_t> part = block.error().part_bytes;
-  if (part) return tl::unexpected(has_part(*part, all, "bytes of payload memory"));
-  return tl::unexpected(
-      full("payload_memory",
-           fmt::format("no payload memory left for {} bytes of params or results", bytes), all));
+  if (part) return tl::unexpected(part_used_up(*part, all, "bytes of payload memory"));
+  return tl::unexpected(limit_reached(
+      "payload_memory",
+      fmt::format("no payload memory left for {} bytes of params or results", bytes), all));
 }
 
 Quote Dispatcher::quote(const Method& method, const ClientShare& client) {

@@ -55,12 +55,12 @@ bool LoopWait::try_begin() {
   run_stage_.wake_workers();
   wake_one_more_soon();
   if (!run_stage_.has_results() && spin_.try_begin(run_stage_.work_ns())) spin();
-  run_stage_.announce_sleep(naps() ? ipc::MasterBell::Sleep::kNapping
-                                   : ipc::MasterBell::Sleep::kSleeping);
+  run_stage_.announce_sleep(try_nap() ? ipc::MasterBell::Sleep::kNapping
+                                      : ipc::MasterBell::Sleep::kSleeping);
   return !run_stage_.has_results();
 }
 
-bool LoopWait::naps() {
+bool LoopWait::try_nap() {
   if (run_stage_.had_batch_results()) {
     const auto look_again = [](uv_timer_t*) {};  // the loop takes results before each wait
     uv_timer_start(nap_.get(), look_again, kNapMs, 0);

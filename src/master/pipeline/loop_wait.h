@@ -51,7 +51,7 @@ class LoopWait {
   void take_results();
   bool try_begin();
   // Whether the results of a batch are coming. Then a timer ends the next wait.
-  bool naps();
+  bool try_nap();
   void wake_one_more_soon();
   void spin();
 

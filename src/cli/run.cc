@@ -1,6 +1,7 @@
 #include "cli/run.h"
 
 #include <cstdio>
+#include <span>
 
 #include "base/log.h"
 #include "cli/bench.h"
@@ -39,11 +40,11 @@ config::Loaded load_to_serve(const CommandLine& line) {
   return loaded;
 }
 
-int run_serve(const CommandLine& line) {
+Result<int> run_serve(const CommandLine& line) {
   config::Loaded loaded = load_to_serve(line);
   if (!loaded.problems.empty()) return print_problems(stderr, loaded.problems);
   const Status started = start_log(line);
-  if (!started) return report(started.error());
+  if (!started) return tl::unexpected(started.error());
   if (line.is_inline) {
     log(Level::kWarning, "inline",
         {{"why",
@@ -86,61 +87,48 @@ Result<int> run_bench(const CommandLine& line) {
   return bench(load, line.json);
 }
 
+Result<int> run_command(const CommandLine& line, std::span<char*> words) {
+  switch (line.command) {
+    case Command::kShowText:
+      std::fputs(line.text.c_str(), stdout);
+      return 0;
+    case Command::kServe:
+      // A debugger such as valgrind would lose a program that executes itself.
+      if (!line.is_inline) use_huge_pages(words.data());
+      return run_serve(line);
+    case Command::kCheck:
+      return run_check(line);
+    case Command::kReload:
+      return reload(line);
+    case Command::kBench:
+      return run_bench(line);
+    case Command::kRun:
+      return run_job(line, words);
+    case Command::kReplay:
+      return replay(line, words);
+    case Command::kDev:
+      use_huge_pages(words.data());
+      return dev(line);
+    case Command::kPlan:
+      return plan(line.plan);
+    case Command::kTop:
+      return top(line);
+    case Command::kTrace:
+      return trace(line);
+    case Command::kCall:
+    case Command::kDiscover:
+      return call(line);
+  }
+  return static_cast<int>(ExitCode::kInternal);
+}
+
 }  // namespace
 
 int run(int argc, char** argv) {
   const Result<CommandLine> line = parse_command_line(argc, argv);
   if (!line) return report(line.error());
-  switch (line->command) {
-    case Command::kShowText:
-      std::fputs(line->text.c_str(), stdout);
-      return 0;
-    case Command::kServe:
-      // A debugger such as valgrind would lose a program that executes itself.
-      if (!line->is_inline) use_huge_pages(argv);
-      return run_serve(*line);
-    case Command::kCheck:
-      return run_check(*line);
-    case Command::kReload: {
-      const Result<int> reloaded = reload(*line);
-      return reloaded ? *reloaded : report(reloaded.error());
-    }
-    case Command::kBench: {
-      const Result<int> measured = run_bench(*line);
-      return measured ? *measured : report(measured.error());
-    }
-    case Command::kRun: {
-      const Result<int> ran = run_job(*line, {argv, static_cast<size_t>(argc)});
-      return ran ? *ran : report(ran.error());
-    }
-    case Command::kReplay: {
-      const Result<int> ran = replay(*line, {argv, static_cast<size_t>(argc)});
-      return ran ? *ran : report(ran.error());
-    }
-    case Command::kDev: {
-      use_huge_pages(argv);
-      const Result<int> served = dev(*line);
-      return served ? *served : report(served.error());
-    }
-    case Command::kPlan: {
-      const Result<int> planned = plan(line->plan);
-      return planned ? *planned : report(planned.error());
-    }
-    case Command::kTop: {
-      const Result<int> shown = top(*line);
-      return shown ? *shown : report(shown.error());
-    }
-    case Command::kTrace: {
-      const Result<int> written = trace(*line);
-      return written ? *written : report(written.error());
-    }
-    case Command::kCall:
-    case Command::kDiscover: {
-      const Result<int> called = call(*line);
-      return called ? *called : report(called.error());
-    }
-  }
-  return static_cast<int>(ExitCode::kInternal);
+  const Result<int> ended = run_command(*line, {argv, static_cast<size_t>(argc)});
+  return ended ? *ended : report(ended.error());
 }
 
 }  // namespace ringmaster::cli

@@ -254,8 +254,6 @@ void append_compact(std::string& out, std::string_view json) {
 class StringFinder final : public json::Visitor {
  public:
   void restart() override { found.clear(); }
-  void key(std::string_view, size_t) override {}
-  void enter(json::Kind, size_t) override {}
   void value(const json::Value& value) override {
     if (value.kind == json::Kind::kString && value.raw.find('$') != std::string_view::npos)
       found.push_back(value.raw);

@@ -25,9 +25,7 @@ constexpr std::string_view kReservedName = "_meta";
 class Depth final : public json::Visitor {
  public:
   void restart() override {}
-  void key(std::string_view, size_t) override {}
   void enter(json::Kind, size_t depth) override { max_ = std::max(max_, depth + 1); }
-  void value(const json::Value&) override {}
   size_t max() const { return max_; }
 
  private:

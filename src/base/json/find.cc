@@ -17,9 +17,6 @@ class Ignorer final : public Visitor {
  public:
   size_t depth_max() const override { return 0; }
   void restart() override {}
-  void key(std::string_view, size_t) override {}
-  void enter(Kind, size_t) override {}
-  void value(const Value&) override {}
 };
 
 // Finds the value at one dotted path. A part of the path names a member of an object, or is the

@@ -14,9 +14,7 @@ namespace {
 class Depth final : public Visitor {
  public:
   void restart() override { depth_ = 0; }
-  void key(std::string_view, size_t) override {}
   void enter(Kind, size_t depth) override { depth_ = std::max(depth_, depth + 1); }
-  void value(const Value&) override {}
   size_t get() const { return depth_; }
 
  private:

@@ -36,7 +36,8 @@ struct Value {
 };
 
 // Gets all keys and values of a text, in order, down to depth_max(). Decoded strings are UTF-8,
-// except that a lone surrogate becomes three bytes that may be invalid UTF-8.
+// except that a lone surrogate becomes three bytes that may be invalid UTF-8. Visitors override the
+// functions for the events that they need.
 class Visitor {
  public:
   virtual ~Visitor() = default;
@@ -45,10 +46,10 @@ class Visitor {
   // Called first: drops the state of any other text.
   virtual void restart() = 0;
   // The key of the member whose value comes next, as in Value::text; valid until key() returns.
-  virtual void key(std::string_view text, size_t depth) = 0;
+  virtual void key(std::string_view /*text*/, size_t /*depth*/) {}
   // An object or array begins; its value() comes at its end.
-  virtual void enter(Kind kind, size_t depth) = 0;
-  virtual void value(const Value& value) = 0;
+  virtual void enter(Kind /*kind*/, size_t /*depth*/) {}
+  virtual void value(const Value& /*value*/) {}
 };
 
 // Reports `text` to `visitor`. Empty: `text` is one JSON value in valid UTF-8, perhaps with

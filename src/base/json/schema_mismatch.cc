@@ -15,8 +15,6 @@ class Ending final : public Visitor {
  public:
   explicit Ending(const char* end) : end_(end) {}
   void restart() override { found_ = {}; }
-  void key(std::string_view, size_t) override {}
-  void enter(Kind, size_t) override {}
   void value(const Value& value) override {
     if (value.raw.data() + value.raw.size() == end_) found_ = value.raw;
   }

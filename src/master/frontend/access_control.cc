@@ -31,7 +31,6 @@ class TokenFinder : public json::Visitor {
   size_t depth_max() const override { return 1; }
   void restart() override { *this = {}; }
   void key(std::string_view text, size_t) override { is_token_ = text == "token"; }
-  void enter(json::Kind, size_t) override {}
   void value(const json::Value& value) override {
     if (value.depth != 1) return;
     ++values_;

@@ -22,16 +22,6 @@ using rapidjson::Value;
 // _meta is reserved in every request: see rpc/json_rpc.h.
 constexpr std::string_view kReservedName = "_meta";
 
-class Depth final : public json::Visitor {
- public:
-  void restart() override {}
-  void enter(json::Kind, size_t depth) override { max_ = std::max(max_, depth + 1); }
-  size_t max() const { return max_; }
-
- private:
-  size_t max_ = 0;
-};
-
 enum class Shape {
   kText,
   kFlag,
@@ -197,11 +187,11 @@ tl::expected<Description, std::string> Description::parse(std::string_view text)
     return tl::unexpected(fmt::format(": expected at most {} bytes, found {}",
                                       RINGMASTER_DESCRIPTION_BYTES_MAX, text.size()));
   }
-  Depth depth;
-  if (auto fault = json::scan(text, depth)) return tl::unexpected(": " + *fault);
-  if (depth.max() > kDescriptionDepthMax) {
+  const auto nesting = json::find_nesting(text);
+  if (!nesting) return tl::unexpected(": " + nesting.error());
+  if (*nesting > kDescriptionDepthMax) {
     return tl::unexpected(fmt::format(": expected at most {} levels of nesting, found {}",
-                                      kDescriptionDepthMax, depth.max()));
+                                      kDescriptionDepthMax, *nesting));
   }
   rapidjson::Document document;
   document.Parse(text.data(), text.size());

@@ -4,6 +4,7 @@
 #include <rapidjson/document.h>
 #include <rapidjson/encodings.h>
 #include <rapidjson/memorystream.h>
+#include <utility>
 #include <vector>
 
 #include "base/ascii.h"
@@ -17,6 +18,16 @@ class Ignorer final : public Visitor {
  public:
   size_t depth_max() const override { return 0; }
   void restart() override {}
+};
+
+class Nesting final : public Visitor {
+ public:
+  void restart() override { levels_ = 0; }
+  void enter(Kind, size_t depth) override { levels_ = std::max(levels_, depth + 1); }
+  size_t levels() const { return levels_; }
+
+ private:
+  size_t levels_ = 0;
 };
 
 // Finds the value at one dotted path. A part of the path names a member of an object, or is the
@@ -145,6 +156,12 @@ void append_control(std::string& out, char c) {
 std::optional<std::string> find_fault(std::string_view text) {
   Ignorer ignorer;
   return scan(text, ignorer);
+}
+
+tl::expected<size_t, std::string> find_nesting(std::string_view text) {
+  Nesting nesting;
+  if (auto fault = scan(text, nesting)) return tl::unexpected(std::move(*fault));
+  return nesting.levels();
 }
 
 void find_members(std::string_view text, std::span<const std::string> paths,

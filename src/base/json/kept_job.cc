@@ -1,6 +1,5 @@
 #include "base/json/kept_job.h"
 
-#include <algorithm>
 #include <charconv>
 #include <fmt/format.h>
 #include <optional>
@@ -11,20 +10,10 @@
 namespace ringmaster::json {
 namespace {
 
-class Depth final : public Visitor {
- public:
-  void restart() override { depth_ = 0; }
-  void enter(Kind, size_t depth) override { depth_ = std::max(depth_, depth + 1); }
-  size_t get() const { return depth_; }
-
- private:
-  size_t depth_ = 0;
-};
-
 // Whether `text` can be a member's value in the file.
 bool is_value(std::string_view text) {
-  Depth depth;
-  return !scan(text, depth) && depth.get() < kMaxDepth;
+  const auto nesting = find_nesting(text);
+  return nesting && *nesting < kMaxDepth;
 }
 
 std::string quote_bytes(std::string_view bytes) {

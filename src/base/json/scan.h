@@ -17,6 +17,8 @@
 #include <string>
 #include <string_view>
 
+#include <tl/expected.hpp>
+
 namespace ringmaster::json {
 
 inline constexpr size_t kMaxDepth = 128;
@@ -59,6 +61,10 @@ std::optional<std::string> scan(std::string_view text, Visitor& visitor);
 
 // scan() without a visitor.
 std::optional<std::string> find_fault(std::string_view text);
+
+// How many objects and arrays of `text` are in each other: 2 for [{}], 0 for a number. Unexpected:
+// the fault, as of scan().
+tl::expected<size_t, std::string> find_nesting(std::string_view text);
 
 // The raw text of the value at a dotted path ("user_id", "items.0.id"): a span of `text`, which is
 // an object or an array. Empty: no such value, or `text` is not valid JSON. Of duplicate keys the

@@ -143,6 +143,13 @@ TEST_CASE("json: nesting is limited to 128 and never exhausts the stack") {
   CHECK(!json::find_fault("[" + repeat(nested(127) + ",", 50) + "1e400]"));
 }
 
+TEST_CASE("json: the nesting of a text is its deepest") {
+  CHECK(json::find_nesting("7") == 0);
+  CHECK(json::find_nesting("[1, {\"a\": []}, [2]]") == 3);
+  CHECK(json::find_nesting("[[[1e400]], 1]") == 3);  // the scan restarts at the number
+  CHECK(json::find_nesting("[") == tl::unexpected(*json::find_fault("[")));
+}
+
 TEST_CASE("json: a fault says what was expected, where, and what was found") {
   CHECK(json::find_fault("{\"a\":}") == "expected a value at byte 5, found '}'");
   CHECK(json::find_fault("") == "expected a value at byte 0, found the end");

@@ -195,10 +195,7 @@ void read_listen(Problems& problems, const Entry& section, const Paths& paths, O
     if (name == "status") read_status(problems, entry, paths, options);
     if (name == "origins") read_origins(problems, entry, options.listen_origins);
     if (name == "allow") read_ranges(problems, entry, options.allow);
-    if (name == "endpoint_load_metrics" &&
-        problems.expect(entry, Kind::kBoolean, "true or false")) {
-      options.endpoint_load_metrics = entry.value->boolean;
-    }
+    if (name == "endpoint_load_metrics") problems.read_flag(entry, options.endpoint_load_metrics);
     if (name == "proxy_from") read_ranges(problems, entry, options.proxy_from);
     if (name == "token_file") read_token_file(problems, entry, paths, options);
     if (name == "tls_certificate_file") read_file(problems, entry, paths, tls.certificate);

@@ -29,11 +29,7 @@ void read_method(Problems& problems, const std::string& name, const Entry& table
   }
   read_table(problems, table, kMethodsKeys, method, [&](std::string_view key, const Entry& entry) {
     if (key == "steps") return read_steps(problems, entry, options, method);
-    if (key == "rehearse") {
-      if (problems.expect(entry, Kind::kBoolean, "true or false"))
-        method.rehearse = entry.value->boolean;
-      return;
-    }
+    if (key == "rehearse") return problems.read_flag(entry, method.rehearse);
     if (problems.expect(entry, Kind::kString, "a line of text")) method.summary = entry.value->text;
   });
   if (find(*table.value, "steps") == nullptr) {

@@ -70,7 +70,7 @@ std::optional<std::string> read_python(Problems& problems, const Entry& entry, c
 
 // The absolute path of a folder that is a virtual environment, or "".
 std::optional<std::string> read_venv(Problems& problems, const Entry& entry, const Paths& paths) {
-  if (entry.value->kind == Kind::kString && entry.value->text.empty()) return "";
+  if (entry.is_empty_text()) return "";
   const auto path = problems.read_text(entry, "the path of a virtual environment, or \"\"");
   if (!path) return std::nullopt;
   const auto found = paths.find(*path + "/pyvenv.cfg");

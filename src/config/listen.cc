@@ -48,7 +48,7 @@ void read_addresses(Problems& problems, const Entry& entry, const Paths& paths, 
 }
 
 void read_file(Problems& problems, const Entry& entry, const Paths& paths, std::string& file) {
-  if (entry.value->kind == Kind::kString && entry.value->text.empty()) return;
+  if (entry.is_empty_text()) return;
   const auto path = problems.read_text(entry, "the path of a file, or \"\"");
   if (!path) return;
   const auto found = paths.find(*path);
@@ -75,10 +75,7 @@ void read_token_file(Problems& problems, const Entry& entry, const Paths& paths,
 void read_status(Problems& problems, const Entry& entry, const Paths& paths, Options& options) {
   net::Address& status = options.listen_status;
   options.is_status_configured = true;
-  if (entry.value->kind == Kind::kString && entry.value->text.empty()) {
-    status.clear();  // off
-    return;
-  }
+  if (entry.is_empty_text()) return status.clear();  // off
   status = read_address(problems, entry, paths);
   if (net::is_tls(status)) problems.add(entry, "expected an address without TLS");
 }
@@ -97,7 +94,7 @@ std::optional<uint32_t> id_of_group(const std::string& name) {
 void read_principal(Problems& problems, const Entry& entry, const char* kind,
                     std::optional<uint32_t> (*id_of)(const std::string&), std::string& name,
                     uint32_t& id) {
-  if (entry.value->kind == Kind::kString && entry.value->text.empty()) return;
+  if (entry.is_empty_text()) return;
   const auto text = problems.read_text(entry, fmt::format("the name of a {}, or \"\"", kind));
   if (!text) return;
   auto found = id_of(*text);

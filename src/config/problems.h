@@ -24,6 +24,8 @@ struct Entry {
 
   Entry member(const Member& member) const;
   Entry item(size_t index) const;
+  // Whether the value is "", which turns off some features.
+  bool is_empty_text() const { return value->kind == Kind::kString && value->text.empty(); }
 };
 
 // A number as people write it: 64MiB, 500 ms.

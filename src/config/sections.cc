@@ -18,7 +18,7 @@ void read_limits(Problems& problems, const Entry& section, Options& options) {
 
 void read_crashes(Problems& problems, const Entry& section, const Paths& paths, Options& options) {
   const auto read_folder = [&](std::string_view, const Entry& entry) {
-    if (entry.value->kind == Kind::kString && entry.value->text.empty()) return;  // off
+    if (entry.is_empty_text()) return;  // off
     const auto path = problems.read_text(entry, "the path of a folder, or \"\"");
     if (path) options.crashes.folder = paths.beside_config(*path);
   };
@@ -59,7 +59,7 @@ void read_telemetry(Problems& problems, const Entry& section, Options& options) 
       if (service) options.telemetry.service = *service;
       return;
     }
-    if (entry.value->kind == Kind::kString && entry.value->text.empty()) return;  // off
+    if (entry.is_empty_text()) return;  // off
     const auto url = problems.read_text(entry, "a URL, or \"\"");
     if (!url) return;
     options.telemetry.otlp = *url;

@@ -126,7 +126,7 @@ void check_resolve(Problems& problems, const Entry& table, const UpstreamOptions
 
 void read_tls_file(Problems& problems, const Entry& entry, const Paths& paths, bool is_secret,
                    std::string& file) {
-  if (entry.value->kind == Kind::kString && entry.value->text.empty()) return;
+  if (entry.is_empty_text()) return;
   const auto path = problems.read_text(entry, "a path, or \"\"");
   if (!path) return;
   auto found = paths.find(*path);

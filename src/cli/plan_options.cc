@@ -8,6 +8,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "base/ascii.h"
 #include "cli/command_rules.h"
 #include "config/addresses.h"
 
@@ -54,9 +55,8 @@ Status read_change(const char* option, CountChange& change, uint64_t most) {
   if (!change.is_given()) return {};
   std::string_view digits = change.text;
   if (change.is_relative()) digits.remove_prefix(1);
-  uint64_t value = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-  if (error != std::errc() || end != digits.data() + digits.size() || value == 0 || value > most) {
+  const uint64_t value = to_number<uint64_t>(digits).value_or(0);
+  if (value == 0 || value > most) {
     return usage(fmt::format("plan: {}: expected 1 to {}, or a change such as +1 or -1, found {}",
                              option, most, change.text));
   }

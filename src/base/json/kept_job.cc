@@ -1,10 +1,10 @@
 #include "base/json/kept_job.h"
 
-#include <charconv>
 #include <fmt/format.h>
 #include <optional>
 #include <rapidjson/document.h>
 
+#include "base/ascii.h"
 #include "base/json/scan.h"
 
 namespace ringmaster::json {
@@ -54,13 +54,6 @@ std::optional<std::vector<std::string>> texts_of(std::string_view json) {
     texts.emplace_back(item.GetString(), item.GetStringLength());
   }
   return texts;
-}
-
-std::optional<size_t> number_of(std::string_view json) {
-  size_t number = 0;
-  const auto [end, error] = std::from_chars(json.begin(), json.end(), number);
-  if (error != std::errc() || end != json.end()) return std::nullopt;
-  return number;
 }
 
 tl::unexpected<Error> expected(std::string_view what, std::string_view found) {
@@ -133,7 +126,7 @@ Result<KeptJob> decode_kept_job(std::string_view text) {
   auto steps = texts_of(found[1]);
   if (!steps || steps->empty()) return expected("\"steps\", an array of names", found[1]);
   job.steps = std::move(*steps);
-  const auto step = number_of(found[2]);
+  const auto step = to_number<size_t>(found[2]);
   if (!step || *step < 1 || *step > job.steps.size()) {
     return expected(fmt::format("\"step\", a number from 1 to {}", job.steps.size()), found[2]);
   }

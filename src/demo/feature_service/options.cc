@@ -1,13 +1,13 @@
 #include "demo/feature_service/options.h"
 
 #include <algorithm>
-#include <charconv>
 #include <fmt/format.h>
 #include <string_view>
 #include <vector>
 
 #include <CLI/CLI.hpp>
 
+#include "base/ascii.h"
 #include "base/nearest.h"
 #include "base/version.h"
 
@@ -78,13 +78,8 @@ tl::unexpected<Error> unknown_word(const CLI::App& app, const std::string& word)
 
 Status check_address(const std::string& address) {
   const size_t colon = address.rfind(':');
-  unsigned port = 65'536;
-  if (colon != std::string::npos && colon > 0) {
-    const char* end = address.data() + address.size();
-    const auto [stop, error] = std::from_chars(address.data() + colon + 1, end, port);
-    if (stop != end || error != std::errc()) port = 65'536;
-  }
-  if (port > 65'535) {
+  const bool has_host = colon != std::string::npos && colon > 0;
+  if (!has_host || !to_number<uint16_t>(address.substr(colon + 1))) {
     return fail(
         ExitCode::kUsage,
         fmt::format("--listen: expected HOST:PORT with a port from 0 to 65535, found \"{}\"",

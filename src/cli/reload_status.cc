@@ -5,49 +5,38 @@
 #include <rapidjson/document.h>
 #include <string_view>
 
+#include "cli/json_members.h"
 #include "cli/status_port.h"
 
 namespace ringmaster::cli {
 namespace {
 
-std::string shown(const rapidjson::Value& value) {
-  return without_controls({value.GetString(), value.GetStringLength()});
-}
-
-bool has(const rapidjson::Value& object, const char* name, bool (rapidjson::Value::*is)() const) {
-  const auto member = object.FindMember(name);
-  return member != object.MemberEnd() && (member->value.*is)();
-}
-
 std::optional<EndedReload> parse_ended(const rapidjson::Value& one) {
-  using rapidjson::Value;
-  if (!one.IsObject() || !has(one, "reload", &Value::IsUint64) ||
-      !has(one, "generation", &Value::IsUint64) || !has(one, "ok", &Value::IsBool)) {
+  if (!member(one, "reload").IsUint64() || !member(one, "generation").IsUint64() ||
+      !member(one, "ok").IsBool()) {
     return std::nullopt;
   }
-  EndedReload ended{one["reload"].GetUint64(), one["generation"].GetUint64(), ""};
+  EndedReload ended{count(one, "reload"), count(one, "generation"), ""};
   if (one["ok"].GetBool()) return ended;
-  if (!has(one, "reason", &Value::IsString)) return std::nullopt;
-  ended.failure = shown(one["reason"]);
+  if (!member(one, "reason").IsString()) return std::nullopt;
+  ended.failure = text(one["reason"]);
   return ended;
 }
 
 std::optional<ReloadStatus> parse(std::string_view page) {
-  using rapidjson::Value;
   rapidjson::Document document;
   document.Parse(page.data(), page.size());
-  if (document.HasParseError() || !document.IsObject() || !has(document, "pid", &Value::IsInt) ||
-      !has(document, "configuration", &Value::IsString) ||
-      !has(document, "state", &Value::IsString) || !has(document, "begun", &Value::IsUint64) ||
-      !has(document, "ended", &Value::IsArray)) {
+  if (document.HasParseError() || !member(document, "pid").IsInt() ||
+      !member(document, "configuration").IsString() || !member(document, "state").IsString() ||
+      !member(document, "begun").IsUint64() || !member(document, "ended").IsArray()) {
     return {};
   }
   ReloadStatus status{document["pid"].GetInt(),
-                      shown(document["configuration"]),
-                      shown(document["state"]),
-                      document["begun"].GetUint64(),
+                      text(document["configuration"]),
+                      text(document["state"]),
+                      count(document, "begun"),
                       {}};
-  for (const Value& one : document["ended"].GetArray()) {
+  for (const rapidjson::Value& one : document["ended"].GetArray()) {
     std::optional<EndedReload> ended = parse_ended(one);
     if (!ended) return {};
     status.ended.push_back(std::move(*ended));

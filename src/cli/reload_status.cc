@@ -1,6 +1,5 @@
 #include "cli/reload_status.h"
 
-#include <fmt/format.h>
 #include <optional>
 #include <rapidjson/document.h>
 #include <string_view>
@@ -47,13 +46,12 @@ std::optional<ReloadStatus> parse(std::string_view page) {
 }  // namespace
 
 Result<ReloadStatus> ask_reload_status(const std::string& address) {
-  const Result<std::string> page = get_page(address, "/reloads");
+  constexpr std::string_view kPath = "/reloads";
+  const Result<std::string> page = get_page(address, kPath);
   if (!page) return tl::unexpected(page.error());
   std::optional<ReloadStatus> status = parse(*page);
   if (status) return std::move(*status);
-  return fail(
-      ExitCode::kResource,
-      fmt::format("{}: expected the status port of a ringmaster with the page /reloads", address));
+  return not_the_page(address, kPath);
 }
 
 }  // namespace ringmaster::cli

@@ -80,6 +80,10 @@ Result<std::string> get_page(const std::string& address, std::string_view path) 
   if (answer->starts_with("HTTP/1.1 200 ") && head_end != std::string::npos && is_whole) {
     return answer->substr(head_end + 4);
   }
+  return not_the_page(address, path);
+}
+
+tl::unexpected<Error> not_the_page(const std::string& address, std::string_view path) {
   return fail(
       ExitCode::kResource,
       fmt::format("{}: expected the status port of a ringmaster with the page {}", address, path));

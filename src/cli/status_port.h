@@ -25,6 +25,9 @@ Status check_status_port(const CommandLine& line, const std::string& address,
 // answer in time, or if the answer is not 200.
 Result<std::string> get_page(const std::string& address, std::string_view path);
 
+// The error (71) for an answer that is not this page.
+tl::unexpected<Error> not_the_page(const std::string& address, std::string_view path);
+
 // A server's text, safe for a terminal: with blanks in place of control characters.
 std::string without_controls(std::string_view text);
 

@@ -1,7 +1,6 @@
 #include "cli/top_sample.h"
 
 #include <algorithm>
-#include <fmt/format.h>
 #include <rapidjson/document.h>
 #include <utility>
 
@@ -121,13 +120,12 @@ std::optional<Sample> parse_sample(std::string_view page) {
 }
 
 Result<Sample> take_sample(const std::string& address) {
-  const Result<std::string> page = get_page(address, "/status.json");
+  constexpr std::string_view kPath = "/status.json";
+  const Result<std::string> page = get_page(address, kPath);
   if (!page) return tl::unexpected(page.error());
   std::optional<Sample> sample = parse_sample(*page);
   if (sample) return std::move(*sample);
-  return fail(ExitCode::kResource,
-              fmt::format("{}: expected the status port of a ringmaster with the page /status.json",
-                          address));
+  return not_the_page(address, kPath);
 }
 
 }  // namespace ringmaster::cli

@@ -11,16 +11,14 @@
 namespace ringmaster::config {
 namespace {
 
-constexpr std::string_view kUnixPrefix = "unix:";
-
 std::string read_url(Problems& problems, const Entry& entry, const Paths& paths) {
   const auto text = problems.read_text(entry, "a URL");
   if (!text) return "";
   std::string url = *text;
   std::optional<std::string> fault;
-  if (text->starts_with(kUnixPrefix)) {
-    const std::string path = text->substr(kUnixPrefix.size());
-    if (!path.empty()) url = std::string(kUnixPrefix) + paths.beside_config(path);
+  if (text->starts_with(net::kUnixScheme)) {
+    const std::string path = text->substr(net::kUnixScheme.size());
+    if (!path.empty()) url = std::string(net::kUnixScheme) + paths.beside_config(path);
     fault = find_fault_in_address(url);
   } else if (text->find("://") == std::string::npos) {
     fault = "expected http://..., https://... or unix:PATH, found " + quote_string(*text);

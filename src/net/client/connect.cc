@@ -12,11 +12,10 @@
 #include <sys/un.h>
 
 #include "base/clock.h"
+#include "net/options.h"
 
 namespace ringmaster {
 namespace {
-
-constexpr std::string_view kUnixPrefix = "unix:";
 
 tl::unexpected<Error> fail_connect(const std::string& address, std::string_view reason) {
   return fail(ExitCode::kResource, fmt::format("cannot connect to {}: {}", address, reason));
@@ -33,7 +32,7 @@ Result<Fd> open_and_connect(const std::string& address, int family, const sockad
 }
 
 Result<Fd> connect_unix(const std::string& address, const Deadline& deadline) {
-  const std::string path = address.substr(kUnixPrefix.size());
+  const std::string path = address.substr(net::kUnixScheme.size());
   sockaddr_un where{};
   where.sun_family = AF_UNIX;
   if (path.size() >= sizeof where.sun_path) return fail_connect(address, "the path is too long");
@@ -83,8 +82,8 @@ tl::unexpected<Error> Deadline::passed(const std::string& address) const {
 }
 
 Result<Fd> connect_to(const std::string& address, const Deadline& deadline) {
-  return address.starts_with(kUnixPrefix) ? connect_unix(address, deadline)
-                                          : connect_tcp(address, deadline);
+  return address.starts_with(net::kUnixScheme) ? connect_unix(address, deadline)
+                                               : connect_tcp(address, deadline);
 }
 
 }  // namespace ringmaster

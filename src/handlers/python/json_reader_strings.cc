@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "handlers/python/json_reader.h"
+#include "handlers/python/utf8.h"
 
 namespace ringmaster::python {
 namespace {
@@ -10,18 +11,6 @@ namespace {
 // Whether the byte ends a run of plain characters.
 bool is_special(char c) {
   return c == '"' || c == '\\' || static_cast<unsigned char>(c) < 0x20;
-}
-
-void append_utf8(std::string& text, uint32_t point) {
-  if (point < 0x80) {
-    text += static_cast<char>(point);
-    return;
-  }
-  const int more = point < 0x800 ? 1 : point < 0x10000 ? 2 : 3;
-  constexpr unsigned kLead[] = {0, 0xC0, 0xE0, 0xF0};
-  text += static_cast<char>(kLead[more] | (point >> (6 * more)));
-  for (int left = more - 1; left >= 0; --left)
-    text += static_cast<char>(0x80 | ((point >> (6 * left)) & 0x3F));
 }
 
 // The keys that were read last. Requests repeat their keys: to make a string of each, and its hash,

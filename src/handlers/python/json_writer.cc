@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "handlers/python/exception.h"
+#include "handlers/python/utf8.h"
 
 namespace ringmaster::python {
 namespace {
@@ -34,17 +35,7 @@ void append_ascii(std::string& text, unsigned char c) {
 void append_point(std::string& text, uint32_t point) {
   if (point < 0x80) return append_ascii(text, static_cast<unsigned char>(point));
   if (0xD800 <= point && point < 0xE000) return append_escape(text, point);
-  if (point < 0x800) {
-    text += static_cast<char>(0xC0 | (point >> 6));
-  } else if (point < 0x10000) {
-    text += static_cast<char>(0xE0 | (point >> 12));
-    text += static_cast<char>(0x80 | ((point >> 6) & 0x3F));
-  } else {
-    text += static_cast<char>(0xF0 | (point >> 18));
-    text += static_cast<char>(0x80 | ((point >> 12) & 0x3F));
-    text += static_cast<char>(0x80 | ((point >> 6) & 0x3F));
-  }
-  text += static_cast<char>(0x80 | (point & 0x3F));
+  append_utf8(text, point);
 }
 
 void append_ascii_string(std::string& text, std::string_view string) {

@@ -42,6 +42,10 @@ size_t page_bytes() {
   return static_cast<size_t>(::sysconf(_SC_PAGESIZE));
 }
 
+Report& report_of(std::span<std::byte> pages, uint32_t slot) {
+  return *reinterpret_cast<Report*>(pages.data() + slot * page_bytes());
+}
+
 Report* the_report = nullptr;
 CrashReports::WriteStack the_write_stack = nullptr;
 // Where execution goes on after a fault inside try_call(). Null: a fault is a crash.
@@ -227,7 +231,7 @@ bool CrashReports::try_call(void (*call)()) {
 }
 
 std::string CrashReports::describe(uint32_t slot, int status) {
-  const Report& report = *reinterpret_cast<Report*>(pages_.data() + slot * page_bytes());
+  const Report& report = report_of(pages_, slot);
   const int signal = report.signal.load(std::memory_order_acquire);
   if (!WIFSIGNALED(status) || WTERMSIG(status) != signal) return "";
   return reason_of(signal, report.code, report.address) + describe_stack(slot);
@@ -235,7 +239,7 @@ std::string CrashReports::describe(uint32_t slot, int status) {
 
 // Each frame is a line of its own.
 std::string CrashReports::describe_stack(uint32_t slot) {
-  const Report& report = *reinterpret_cast<Report*>(pages_.data() + slot * page_bytes());
+  const Report& report = report_of(pages_, slot);
   std::string text;
   for (void* const frame : frames_of(report)) {
     // A return address names the instruction after the call, which may be in another function.
@@ -250,12 +254,12 @@ int CrashReports::signal_to_ask() {
 }
 
 void CrashReports::ask_stack(uint32_t slot, pid_t worker) {
-  reinterpret_cast<Report*>(pages_.data() + slot * page_bytes())->is_told = 0;
+  report_of(pages_, slot).is_told = 0;
   ::kill(worker, signal_to_ask());
 }
 
 std::optional<std::string> CrashReports::try_take_stack(uint32_t slot) {
-  const Report& report = *reinterpret_cast<Report*>(pages_.data() + slot * page_bytes());
+  const Report& report = report_of(pages_, slot);
   if (report.is_told.load(std::memory_order_acquire) == 0) return std::nullopt;
   const std::string lines = describe_stack(slot);
   return lines.substr(std::min<size_t>(1, lines.size()));  // without the line end that begins it

@@ -20,7 +20,7 @@ constexpr size_t kClientsMax = 1000;  // on a page
 
 bool is_stopped(int32_t pid) {
   const std::optional<ProcessLook> look = look_at_process(pid);
-  return look && (look->state == 'T' || look->state == 't');
+  return look && look->is_stopped();
 }
 
 std::string_view state_of(const Supervisor& supervisor, const WorkerSlots::Slot& slot,

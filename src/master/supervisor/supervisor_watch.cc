@@ -102,7 +102,7 @@ void Supervisor::note_stopped(uint32_t worker, bool has_finished) {
   if (watched.job_ticks % kWorkerTicks != 0) return;
   ProcessLook look;
   if (watched.job_ticks > 0) look = look_at_process(slot.pid).value_or(look);
-  const bool is_stopped = look.state == 'T' || look.state == 't';
+  const bool is_stopped = look.is_stopped();
   if (std::exchange(watched.is_stopped, is_stopped) == is_stopped) return;
   std::vector<LogField> fields = {
       {"worker", worker}, {"gen", generation_->number()}, {"pid", slot.pid}};
@@ -211,7 +211,7 @@ bool Supervisor::is_any_at_work() const {
   for (uint32_t i = 0; i < worker_slots_.slot_count(); ++i) {
     if (worker_slots_.slot(i).pid == 0 || !generation_->port().was_any_in_hand(i)) continue;
     const std::optional<ProcessLook> look = look_at_process(worker_slots_.slot(i).pid);
-    if (look && look->state != 'T' && look->state != 't') return true;
+    if (look && !look->is_stopped()) return true;
   }
   return false;
 }

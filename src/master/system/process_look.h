@@ -10,6 +10,9 @@ namespace ringmaster::master {
 struct ProcessLook {
   char state = '?';     // as in /proc/PID/stat: R: runnable, S, D: waits, T: stopped, t: traced
   uint64_t cpu_ns = 0;  // used so far
+
+  // By a signal or by a debugger: it runs no code until it is resumed.
+  bool is_stopped() const { return state == 'T' || state == 't'; }
 };
 
 // Empty: there is no such process, or the kernel does not let us look.

@@ -69,16 +69,18 @@ HttpClient::Failure unwanted_status(const UpstreamOptions& options, long status,
 
 HttpClient::Failure broken_transfer(const UpstreamOptions& options, CURLcode code,
                                     std::string_view detail, uint64_t timeout_ms) {
-  if (code == CURLE_OPERATION_TIMEDOUT) {
-    return {"timeout",
-            fmt::format("upstream {}: no whole answer within {} ms", options.name, timeout_ms)};
-  }
+  if (code == CURLE_OPERATION_TIMEDOUT) return timed_out(options, timeout_ms);
   if (code == CURLE_COULDNT_CONNECT && options.url.starts_with(kUnixPrefix)) {
     return {"connect",
             fmt::format("upstream {}: no server listens at {}", options.name, options.url)};
   }
   if (detail.empty()) detail = curl_easy_strerror(code);
   return {reason_of(code), fmt::format("upstream {}: {}", options.name, detail)};
+}
+
+HttpClient::Failure timed_out(const UpstreamOptions& options, uint64_t timeout_ms) {
+  return {"timeout",
+          fmt::format("upstream {}: no whole answer within {} ms", options.name, timeout_ms)};
 }
 
 HttpClient::Failure vain_wait(const UpstreamOptions& options, std::string_view why,

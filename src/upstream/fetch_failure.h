@@ -25,6 +25,8 @@ HttpClient::Failure unwanted_status(const UpstreamOptions& options, long status,
 // No whole response came. `detail`: libcurl's text about this transfer; empty: none.
 HttpClient::Failure broken_transfer(const UpstreamOptions& options, CURLcode code,
                                     std::string_view detail, uint64_t timeout_ms);
+// No whole response came in time.
+HttpClient::Failure timed_out(const UpstreamOptions& options, uint64_t timeout_ms);
 // The fetch got no connection in time. `why`: for a person.
 HttpClient::Failure vain_wait(const UpstreamOptions& options, std::string_view why,
                               uint64_t timeout_ms);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "upstream/fetch_failure.h"
 #include "upstream/request_key.h"
 
 namespace ringmaster::upstream {
@@ -254,9 +255,7 @@ void SharedFetches::time_out(uint64_t now_ns) {
       fetch.sharing = upstream::sharing_of(found);
     } else {
       auto failed = std::make_shared<Answer>();
-      failed->failure = {"timeout",
-                         fmt::format("upstream {}: no whole answer within {} ms", options_.name,
-                                     ms_to(fetch.timeout_ns, fetch.began_ns))};
+      failed->failure = timed_out(options_, ms_to(fetch.timeout_ns, fetch.began_ns));
       found.answer = std::move(failed);
     }
     Flight& ready = add_ready(flight.key, std::move(found.answer));
@@ -312,8 +311,7 @@ void SharedFetches::answer_next(Flight& flight, uint64_t now_ns) {
   std::optional<HttpClient::Failure> failure = flight.answer->failure;
   const std::string& body = flight.answer->body;
   if (!failure && !body.empty() && !fetch.request.on_bytes(body, body.size())) {
-    failure = {"no_memory",
-               fmt::format("upstream {}: no payload memory left for its body", options_.name)};
+    failure = refused_body(options_, "no_memory");
   }
   const bool is_coalesced = fetch.sharing == Sharing::kCoalesced;
   fetch.request.on_done(std::move(failure),

@@ -50,7 +50,7 @@ HttpClient::Request take_request(HttpClient::Request& from) {
   return taken;
 }
 
-Sharing sharing_of(const AnswerCache::Found& found) {
+Sharing sharing_from_cache(const AnswerCache::Found& found) {
   return found.is_fresh ? Sharing::kHit : Sharing::kStale;
 }
 
@@ -92,7 +92,7 @@ SharedFetches::Fetch* SharedFetches::start(HttpClient::Request request, uint64_t
       asked.left_ms = asked.timeout_ms;  // the refresh may outlast the job
       ask(refresh, std::move(asked), now_ns);
     }
-    const Sharing sharing = upstream::sharing_of(found);
+    const Sharing sharing = sharing_from_cache(found);
     Flight& ready = add_ready(key, std::move(found.answer));
     source_.wake();
     return add(ready, std::move(request), sharing, now_ns);
@@ -252,7 +252,7 @@ void SharedFetches::time_out(uint64_t now_ns) {
     forget_timeout(fetch);
     AnswerCache::Found found = kept_->cache.find(flight.key, now_ns);
     if (found.replaces_failure) {
-      fetch.sharing = upstream::sharing_of(found);
+      fetch.sharing = sharing_from_cache(found);
     } else {
       auto failed = std::make_shared<Answer>();
       failed->failure = timed_out(options_, ms_to(fetch.timeout_ns, fetch.began_ns));
@@ -277,7 +277,7 @@ void SharedFetches::settle(Flight& flight, uint64_t now_ns) {
     kept_->cache.put(flight.key, flight.answer, now_ns);
   } else if (AnswerCache::Found found = kept_->cache.find(flight.key, now_ns);
              found.replaces_failure) {
-    const Sharing sharing = upstream::sharing_of(found);
+    const Sharing sharing = sharing_from_cache(found);
     flight.answer = std::move(found.answer);
     for (Fetch& fetch : flight.fetches)
       fetch.sharing = sharing;

@@ -18,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "base/telemetry/moving_average.h"
 #include "upstream/breaker.h"
 #include "upstream/options.h"
 
@@ -67,7 +68,7 @@ class Balancer {
     bool has_gone = false;
     Breaker breaker{Breaker::kAddress};
     size_t in_flight = 0;
-    master::MovingAverage answer_ns{};
+    telemetry::MovingAverage answer_ns{};
     uint64_t seen_ns = 0;  // when a fetch last ended
   };
 

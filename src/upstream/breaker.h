@@ -76,7 +76,7 @@ class Breaker {
   uint64_t isolation_max_ns_;
   Window short_;  // 2 % are left after 20 answers
   Window long_;   // 2 % are left after 500 answers
-  master::MovingAverage answer_ns_{64};
+  telemetry::MovingAverage answer_ns_{64};
   Pass pass_ = 0;  // of fetches that pass now
   bool is_open_ = false;
   double left_ = 0;  // the part of the limits that the sums leave when it closes

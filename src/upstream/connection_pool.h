@@ -129,7 +129,7 @@ class ConnectionPool {
   std::vector<Multi> multis_;  // never removed
   Turns turns_;                // the transfers that wait
   size_t waiting_ = 0;         // their count
-  master::MovingAverage took_ns_;
+  telemetry::MovingAverage took_ns_;
   UvHandle<uv_timer_t> name_found_;  // begins the transfers that waited for the name
 };
 

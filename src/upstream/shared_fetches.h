@@ -120,7 +120,7 @@ class SharedFetches {
 
     AnswerCache cache;
     SharingCounts counts{};
-    master::MovingAverage asked{64};  // 0 for a fetch that the cache answers at once, else 1
+    telemetry::MovingAverage asked{64};  // 0 for a fetch that the cache answers at once, else 1
   };
 
   Fetch* add(Flight& flight, HttpClient::Request request, Sharing sharing, uint64_t now_ns);
@@ -148,7 +148,7 @@ class SharedFetches {
   Flights asking_, ended_, ready_;
   std::unordered_map<KeyedHash, Flight*, KeyedHash::Bucket> open_;  // that fetches may join
   Timeouts timeouts_;  // of fetches whose flight may go on for longer than they wait
-  master::MovingAverage answered_ns_{64};  // the age of flights at their answer
+  telemetry::MovingAverage answered_ns_{64};  // the age of flights at their answer
   uint64_t buffer_bytes_ = 0;
   uint64_t refreshes_ = 0;  // flights that renew an answer
 };

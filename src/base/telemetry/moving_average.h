@@ -10,7 +10,7 @@
 #include <cmath>
 #include <cstdint>
 
-namespace ringmaster::master {
+namespace ringmaster::telemetry {
 
 class MovingAverage {
  public:
@@ -44,4 +44,4 @@ class MovingAverage {
   double deviation_ = 0;
 };
 
-}  // namespace ringmaster::master
+}  // namespace ringmaster::telemetry

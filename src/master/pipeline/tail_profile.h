@@ -54,7 +54,7 @@ class TailProfile {
   };
   // A run step of a method.
   struct Step {
-    MovingAverage took{256};
+    telemetry::MovingAverage took{256};
     uint64_t runs = 0;
     std::array<Jobs, kKinds> jobs;
 

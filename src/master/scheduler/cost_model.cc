@@ -29,7 +29,7 @@ void CostModel::adopt(uint32_t method, const CostModel& before, uint32_t its) {
   const size_t steps = std::min(methods_[method].size(), measured.size());
   for (size_t step = 0; step < steps; ++step) {
     if (measured[step].kind != methods_[method][step].kind) return;
-    MovingAverage& time_ns = methods_[method][step].time_ns;
+    telemetry::MovingAverage& time_ns = methods_[method][step].time_ns;
     if (time_ns.is_known()) continue;
     time_ns = measured[step].time_ns;
     time_ns.count_at_most(kAdoptedSamples);

@@ -73,8 +73,8 @@ class CostModel {
 
   struct StepCost {
     StepKind kind;
-    MovingAverage time_ns{kWindow, kScatteredWindow};
-    MovingAverage success{kWindow};
+    telemetry::MovingAverage time_ns{kWindow, kScatteredWindow};
+    telemetry::MovingAverage success{kWindow};
   };
 
   std::vector<std::vector<StepCost>> methods_;

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from answers import Error
 from client import DEADLINE_S, read_all, request
-from pool import held_pool, wait_until_read
+from held_threads import held_threads, wait_until_read
 from proc import is_sanitized, private_bytes, wait_until
 
 OBJECTS = [{"id": i, "name": f"item {i}", "tags": ["a", "b"]} for i in range(20_000)]  # 1 MB
@@ -105,7 +105,7 @@ def local(server, probe, tmp_path):
 
 @pytest.mark.needs("ptrace")
 def test_others_are_served_while_a_long_message_is_parsed(local):
-    with held_pool(local.pid):
+    with held_threads(local.pid):
         client = local.connect()
         client.send(request("echo", OBJECTS))
         wait_until_read(client)
@@ -115,7 +115,7 @@ def test_others_are_served_while_a_long_message_is_parsed(local):
 
 def stop_while_parsing(local, number: signal.Signals) -> list[list[bytes]]:
     """The answers to three clients: at the signal, one message is parsed, and two wait."""
-    with held_pool(local.pid):
+    with held_threads(local.pid):
         clients = [local.connect() for _ in range(3)]
         for client in clients:
             client.send(request("echo", OBJECTS))
@@ -153,7 +153,7 @@ def test_a_stop_waits_until_messages_read_behind_them_are_refused(local):
     client, message = local.connect(), request("echo", OBJECTS)
     client.send(message[:-10])
     wait_until_read(client)
-    with held_pool(local.pid):
+    with held_threads(local.pid):
         client.send(message[-10:] + request("echo", [2], 2))  # one read takes both
         wait_until_read(client)
         local.send(signal.SIGTERM)
@@ -165,7 +165,7 @@ def test_a_stop_waits_until_messages_read_behind_them_are_refused(local):
 
 @pytest.mark.needs("ptrace")
 def test_a_server_that_is_told_twice_to_stop_now_refuses_nothing_more(local):
-    with held_pool(local.pid):
+    with held_threads(local.pid):
         client = local.connect()
         client.send(request("echo", OBJECTS))
         wait_until_read(client)
@@ -188,7 +188,7 @@ def test_a_message_parsed_during_a_reload_is_served_by_the_new_deployment(
                     methods={"new": {"steps": [fetch]}})
     local.send(signal.SIGHUP)
     loading.wait_for_runs(1)  # the pool has read the configuration
-    with held_pool(local.pid):
+    with held_threads(local.pid):
         client = local.connect()
         client.send(request("new", {"id": 42, "objects": OBJECTS}))
         wait_until_read(client)
@@ -240,7 +240,7 @@ def test_a_reload_between_two_parts_of_a_batch_loses_no_request(server):
 def test_no_message_of_a_client_that_has_reset_runs(local, gate):
     held = gate()
     held.open()
-    with held_pool(local.pid):
+    with held_threads(local.pid):
         leaving = [local.connect() for _ in range(2)]  # one is parsed, one waits
         for client in leaving:
             client.send(request("no_such_method"))
@@ -258,7 +258,7 @@ def test_long_messages_count_as_memory_of_their_connections(server, tmp_path):
     running = server(listen={"rpc": [f"unix:{tmp_path}/socket"]},
                      limits={"request_bytes": "2MiB", "response_bytes": "2MiB",
                              "connection_memory_bytes": "4MiB"})
-    with held_pool(running.pid):
+    with held_threads(running.pid):
         parsed, *waiting, last = (running.connect() for _ in range(4))
         parsed.send(request("echo", ["x" * 2_000_000]))
         wait_until_read(parsed)

@@ -1,7 +1,7 @@
-"""held_pool(pid): holds the threads of a server's pool, so that a message is being parsed for as
-long as a test needs it. Mark the tests that use held_pool() with needs("ptrace").
+"""held_threads(pid): holds the threads of a server, so that a message is being parsed for as long
+as a test needs it.
 
-    with held_pool(running.pid):
+    with held_threads(running.pid):
         client.send(long_message)
         wait_until_read(client)
         ...  # the server has all of the message, and parses it
@@ -30,11 +30,12 @@ def _ptrace(request: int, thread: int):
 
 
 @contextlib.contextmanager
-def held_pool(pid: int):
-    """Stops all threads but the event loop's, which is the first, until the end of the block."""
+def held_threads(pid: int):
+    """Stops all threads of a server but its event loop, so that a long message stays unparsed until
+    the end of the block. Mark the tests that use it with needs("ptrace")."""
     threads = [int(task.name) for task in Path(f"/proc/{pid}/task").iterdir()]
     threads.remove(pid)
-    assert len(threads) >= 4, threads  # libuv's pool has four
+    assert len(threads) >= 5, threads  # the parser, and the four of libuv's pool
     for thread in threads:
         _ptrace(PTRACE_SEIZE, thread)
         _ptrace(PTRACE_INTERRUPT, thread)

@@ -40,8 +40,8 @@ def _lacking(*programs: str) -> str:
 
 def _browser() -> str:
     """chromium, and the package that drives it; make check installs both."""
-    if shutil.which("chromium") is None or shutil.which("node") is None:
-        return "chromium or node: not installed"
+    if why := _lacking("chromium", "node"):
+        return why
     wanted = ROOT / "tests/e2e/support/browser/package-lock.json"
     installed = ROOT / "build/browser/installed.json"
     if not installed.exists() or installed.read_bytes() != wanted.read_bytes():
@@ -64,8 +64,8 @@ def _cgroups() -> str:
 
 def _gdb() -> str:
     """Whether gdb may attach to a process that it has not started."""
-    if shutil.which("gdb") is None:
-        return "gdb: not installed"
+    if why := _lacking("gdb"):
+        return why
     sleeper = subprocess.Popen(["sleep", "60"])
     try:
         tried = subprocess.run(["gdb", "-batch", "-nx", "-p", str(sleeper.pid), "-ex", "python 1"],
@@ -132,7 +132,7 @@ def _networks() -> str:
 
 
 def _nginx() -> str:
-    return "nginx: not installed" if shutil.which("nginx") is None else ""
+    return _lacking("nginx")
 
 
 def _promtool() -> str:

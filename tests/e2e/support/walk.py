@@ -25,6 +25,7 @@ import subprocess
 
 import probes
 from interop.programs import GO
+from network import Machine
 from processes import Process
 from readme import Block, blocks
 
@@ -64,14 +65,11 @@ class Walk:
             (self.folder / name).symlink_to(root / name)
         self._env = {"PATH": f"{prefix}/bin:{os.environ['PATH']}", "GOCACHE": GO["GOCACHE"],
                      "PKG_CONFIG_PATH": str(prefix / "lib/pkgconfig")}
-        hold = "ip link set lo up && echo event=up >&2 && exec sleep infinity"
-        self._network = Process.start(["unshare", "--net", "sh", "-c", hold])
-        self._inside = ["nsenter", f"--net=/proc/{self._network.pid}/ns/net"]
+        self._machine = Machine()
         self._server: Process | None = None
         self._upstreams: list[Process] = []
 
     def __enter__(self):
-        self._network.wait_for_line("event=up")
         return self
 
     def __exit__(self, failure, *unused):
@@ -81,7 +79,7 @@ class Walk:
             if failure is None:
                 raise
         finally:
-            for process in [*self._upstreams, self._network]:
+            for process in [*self._upstreams, self._machine.process]:
                 process.kill()
 
     def follow(self, document: str):
@@ -103,7 +101,7 @@ class Walk:
     def start_upstream(self, code: str, port: str):
         *before, last = commands_of(code)
         self.run("\n".join(before))
-        argv = [*self._inside, *shlex.split(last)]
+        argv = [*self._machine.enter, *shlex.split(last)]
         self._upstreams.append(Process.start(argv, cwd=self.folder))
         self.run(f"until nc -z 127.0.0.1 {port}; do sleep 0.05; done")
 
@@ -124,7 +122,7 @@ class Walk:
         # The code is in a file: a command that looks for processes by their command line must not
         # find this shell.
         self._script.write_text(code)
-        return [*self._inside, "bash", "-e", str(self._script)]
+        return [*self._machine.enter, "bash", "-e", str(self._script)]
 
     def _do(self, block: Block):
         if block.language == "sh":

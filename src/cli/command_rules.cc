@@ -9,7 +9,6 @@
 #include "cli/params.h"
 #include "config/addresses.h"
 #include "config/tokens.h"
-#include "net/socket_name.h"
 
 namespace ringmaster::cli {
 namespace {

@@ -8,7 +8,6 @@
 #include <string_view>
 #include <vector>
 
-#include "base/status.h"
 #include "cli/top_view.h"
 
 namespace ringmaster::cli {

@@ -1,7 +1,6 @@
 // [fair]: which requests count as one client's, and how much each client weighs.
 #include <fmt/format.h>
 
-#include "config/body_text.h"
 #include "config/sections.h"
 
 namespace ringmaster::config {

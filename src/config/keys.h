@@ -10,6 +10,7 @@
 #include "config/key.h"
 #include "config/keys_upstreams.h"
 #include "config/options.h"
+#include "ipc/job_word.h"
 
 namespace ringmaster::config {
 

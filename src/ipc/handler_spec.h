@@ -8,8 +8,6 @@
 #include <utility>
 #include <vector>
 
-#include "ipc/job_word.h"
-
 namespace ringmaster::ipc {
 
 struct HandlerSpec {

@@ -16,7 +16,6 @@
 #include <cstdint>
 #include <optional>
 
-#include "base/clock.h"
 #include "base/status.h"
 #include "ipc/sample_ring.h"
 

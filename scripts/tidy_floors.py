@@ -20,15 +20,15 @@ MODULES = {
     "master/admin": "net rpc base",
     "master/tracing": "master/admin upstream config base",
     "master/system": "base",
-    "master/scheduler": "config base",
+    "master/scheduler": "base",
     "master/pipeline": "master/scheduler upstream config rpc ipc base",
-    "master/supervisor": "master/pipeline master/scheduler master/system config net ipc base",
-    "master/rehearsal": "master/pipeline master/system config rpc base",
+    "master/supervisor": "master/pipeline master/system config ipc base",
+    "master/rehearsal": "master/pipeline master/system base",
     "master/deployment": "master/rehearsal master/supervisor "
                          "master/pipeline master/system config rpc ipc base",
-    "master/frontend": "master/deployment master/pipeline master/system config net rpc base",
+    "master/frontend": "master/deployment master/system config net rpc base",
     "master/lifecycle": "master/frontend master/deployment master/system master/tracing "
-                        "master/admin config net upstream base",
+                        "master/admin config upstream base",
     "plan": "master/scheduler base",
     "cli": "master/lifecycle plan config bench net worker rpc ipc base",
     "main.cc": "cli worker base",
@@ -56,7 +56,7 @@ LIBRARIES = {
     "dlfcn.h": "worker/ handlers/python/interpreter",
     "Python.h": "handlers/python/ref.h",
     "seccomp.h": "worker/sandbox",
-    "ringmaster/": "worker/ ipc/ handlers/ demo/interests/",
+    "ringmaster/": "worker/ handlers/ demo/interests/",
 }
 
 # Further forbidden includes: (files, forbidden headers, why).

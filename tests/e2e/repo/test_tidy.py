@@ -21,6 +21,7 @@ MISTAKES = {
     "src/net/curl.h": ("#include <curl/curl.h>\n", "<curl/curl.h> belongs in"),
     "src/worker/log.h": ('#include "base/log.h"\n', "it never logs"),
     "src/master/scheduler/pure.h": ("#include <unistd.h>\n", "time is an argument"),
+    "src/master/admin/pure.h": ("#include <uv.h>\n", "time is an argument"),
     "src/ipc/layout.h": ('#include "ipc/b.h"\nstruct A {\n  std::string name;\n};\n',
                          ":5: shared memory"),
     "src/ipc/b.h": ("struct A {\n  virtual void f();\n};\n", ":4: shared memory"),

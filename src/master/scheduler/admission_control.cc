@@ -13,7 +13,7 @@ AdmissionControl::Request AdmissionControl::request(const ClientShare& client, c
                                                     uint32_t method, uint64_t now_ns,
                                                     uint64_t deadline_ns,
                                                     double connection_wait_ns) const {
-  CostModel::Need need = costs_.need(method, 0);
+  CostModel::Need need = costs_.need(method, 0, &client.times);
   need.fetch_ns += connection_wait_ns;
   const double allowed_ns = static_cast<double>(static_cast<int64_t>(deadline_ns - now_ns));
   const double margin_ns = kOwnMargin * need.deviation_ns;

@@ -51,13 +51,22 @@ void CostModel::on_fetch_failed(uint32_t method, size_t step) {
   methods_[method][step].success.add(0);
 }
 
-CostModel::Need CostModel::need(uint32_t method, size_t step) const {
+const telemetry::MovingAverage& CostModel::time_of(uint32_t method, size_t step,
+                                                   const ClientTimes* client) const {
+  const StepCost& cost = methods_[method][step];
+  if (client == nullptr || cost.kind != StepKind::kRun) return cost.time_ns;
+  const telemetry::MovingAverage* const own = client->find(method, step);
+  return own == nullptr ? cost.time_ns : *own;
+}
+
+CostModel::Need CostModel::need(uint32_t method, size_t step, const ClientTimes* client) const {
   Need need;
   const std::vector<StepCost>& steps = methods_[method];
   double longest_ns = 0;  // of the fetches that begin together
   for (; step < steps.size(); ++step) {
     const StepCost& cost = steps[step];
-    const double mean_ns = cost.time_ns.mean();
+    const telemetry::MovingAverage& time_ns = time_of(method, step, client);
+    const double mean_ns = time_ns.mean();
     if (cost.kind == StepKind::kRun) {
       need.run_ns += mean_ns;
     } else {
@@ -65,7 +74,7 @@ CostModel::Need CostModel::need(uint32_t method, size_t step) const {
       need.fetch_ns += std::max(mean_ns - longest_ns, 0.0);
       longest_ns = std::max(mean_ns, longest_ns);
     }
-    need.deviation_ns += cost.time_ns.deviation();
+    need.deviation_ns += time_ns.deviation();
     if (cost.success.is_known()) need.success *= cost.success.mean();
   }
   return need;

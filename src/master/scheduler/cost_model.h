@@ -1,7 +1,8 @@
 // CostModel: how long each method's steps take, and how long a typical job does.
 //
-// Averages of measured times, with their deviations. A step that was never measured counts as 0, so
-// that it causes no refusal.
+// Averages of measured times, with their deviations. A run step of a client whose times are known
+// takes these; see client_times.h. A step that was never measured counts as 0, so that it causes no
+// refusal.
 // Pure; the master only.
 #pragma once
 
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "base/telemetry/moving_average.h"
+#include "master/scheduler/client_times.h"
 
 namespace ringmaster::master {
 
@@ -41,21 +43,18 @@ class CostModel {
   void adopt(uint32_t method, const CostModel& before, uint32_t its);
 
   void on_run(uint32_t method, size_t step, double took_ns);
-  // A job has run for `ran_ns`, and is not done.
-  void on_still_running(uint32_t method, size_t step, double ran_ns) {
-    if (ran_ns > run_ns(method, step)) on_run(method, step, ran_ns);
-  }
   void on_fetched(uint32_t method, size_t step, double took_ns);
   void on_fetch_failed(uint32_t method, size_t step);
 
-  Need need(uint32_t method, size_t step) const;
+  // `client`: whose times count; null: those of all clients.
+  Need need(uint32_t method, size_t step, const ClientTimes* client = nullptr) const;
   bool is_known(uint32_t method, size_t step) const {
     return methods_[method][step].time_ns.is_known();
   }
   // Whether each run step was measured.
   bool knows_runs(uint32_t method) const;
-  double run_ns(uint32_t method, size_t step) const {
-    return methods_[method][step].time_ns.mean();
+  double run_ns(uint32_t method, size_t step, const ClientTimes* client = nullptr) const {
+    return time_of(method, step, client).mean();
   }
   bool begins_with_fetch(uint32_t method) const {
     return methods_[method].front().kind == StepKind::kFetch;
@@ -65,17 +64,16 @@ class CostModel {
   double grain_ns() const { return times_ns_ > 0 ? squares_ / times_ns_ : 0; }
 
  private:
-  // Scattered times get a longer window: with a short one the mean would go up and down, and
-  // admission would refuse more requests.
-  static constexpr uint64_t kWindow = 64;
-  static constexpr uint64_t kScatteredWindow = 256;
   static constexpr double kGrainWeight = 1.0 / 256;
 
   struct StepCost {
     StepKind kind;
-    telemetry::MovingAverage time_ns{kWindow, kScatteredWindow};
-    telemetry::MovingAverage success{kWindow};
+    telemetry::MovingAverage time_ns{ClientTimes::kWindow, ClientTimes::kScatteredWindow};
+    telemetry::MovingAverage success{ClientTimes::kWindow};
   };
+
+  const telemetry::MovingAverage& time_of(uint32_t method, size_t step,
+                                          const ClientTimes* client) const;
 
   std::vector<std::vector<StepCost>> methods_;
   double times_ns_ = 0;  // moving averages of a run step's time and of its square

@@ -146,13 +146,13 @@ void Scheduler::wait(Entry& entry, uint32_t step, bool is_fetching, double work_
 }
 
 void Scheduler::on_fetching(Entry& entry, uint32_t step) {
-  const CostModel::Need need = costs_.need(entry.method, step);
+  const CostModel::Need need = costs_.need(entry.method, step, &entry.client->times);
   wait(entry, step, true, need.success * need.run_ns);
 }
 
 void Scheduler::on_queued(Entry& entry, uint32_t step, uint64_t batch) {
   entry.batch = batch;
-  wait(entry, step, false, costs_.need(entry.method, step).run_ns);
+  wait(entry, step, false, costs_.need(entry.method, step, &entry.client->times).run_ns);
 }
 
 void Scheduler::on_left(Entry& entry) {
@@ -222,7 +222,7 @@ void Scheduler::on_published(Entry& entry, uint64_t now_ns) {
   const Pick pick = std::exchange(pick_, {});
   const int64_t now = static_cast<int64_t>(now_ns);
   WorkerUnit& unit = unit_for(entry, now);
-  entry.charged_ns = rounded(costs_.run_ns(entry.method, entry.step));
+  entry.charged_ns = rounded(expected_ns(entry));
   entry.flow->order.remove(*entry.flow, entry);
   add_work(*entry.client, -entry.work_ns);
   entry.state = Entry::State::kPublished;
@@ -238,10 +238,11 @@ void Scheduler::on_published(Entry& entry, uint64_t now_ns) {
 }
 
 void Scheduler::correct(ClientShare& client, int64_t more_ns) {
-  if (more_ns == 0) return;
-  for (Share* share = &client; share->parent != nullptr; share = share->parent)
-    share->parent->on_corrected(*share, more_ns);
-  orders_.place(client);
+  if (more_ns != 0) {
+    for (Share* share = &client; share->parent != nullptr; share = share->parent)
+      share->parent->on_corrected(*share, more_ns);
+    orders_.place(client);
+  }
   if (root_.has_large_tags() || shares_.addresses().has_large_tags()) begin_tags_anew();
 }
 
@@ -275,7 +276,9 @@ void Scheduler::on_lost(Entry& entry, uint64_t now_ns, uint64_t used_ns) {
 }
 
 void Scheduler::on_done(Entry& entry, uint64_t now_ns, uint64_t used_ns) {
-  costs_.on_run(entry.method, entry.step, static_cast<double>(used_ns));
+  const auto took_ns = static_cast<double>(used_ns);
+  costs_.on_run(entry.method, entry.step, took_ns);
+  entry.client->times.add(entry.method, entry.step, took_ns);
   charge_for(entry, now_ns, static_cast<int64_t>(used_ns));
 }
 
@@ -283,8 +286,14 @@ void Scheduler::on_not_called(Entry& entry, uint64_t now_ns, uint64_t used_ns) {
   // A short time says nothing about a method that has not run yet.
   const bool is_known = costs_.is_known(entry.method, entry.step);
   if (is_known || used_ns > static_cast<uint64_t>(WorkerLoad::kAheadNs))
-    costs_.on_still_running(entry.method, entry.step, static_cast<double>(used_ns));
+    on_still_running(entry, static_cast<double>(used_ns));
   charge_for(entry, now_ns, static_cast<int64_t>(used_ns));
+}
+
+void Scheduler::on_still_running(const Entry& entry, double ran_ns) {
+  if (ran_ns <= expected_ns(entry)) return;
+  costs_.on_run(entry.method, entry.step, ran_ns);
+  entry.client->times.add(entry.method, entry.step, ran_ns);
 }
 
 double Scheduler::takes_ns(uint32_t method) const {

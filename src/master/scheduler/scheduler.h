@@ -112,6 +112,8 @@ class Scheduler {
   // The job's worker was lost, `used_ns` after the job was published. The client is charged for
   // that time.
   void on_lost(Entry& entry, uint64_t now_ns, uint64_t used_ns);
+  // A worker has run the job for `ran_ns`, and is not done.
+  void on_still_running(const Entry& entry, double ran_ns);
   // A worker ran the job for `used_ns`. The client is charged for that time, and the cost model
   // learns from it.
   void on_done(Entry& entry, uint64_t now_ns, uint64_t used_ns);
@@ -154,6 +156,9 @@ class Scheduler {
     uint32_t step = 0;
   };
 
+  double expected_ns(const Entry& entry) const {
+    return costs_.run_ns(entry.method, entry.step, &entry.client->times);
+  }
   Lane& lane_of(uint32_t method) { return lanes_[method_lanes_[method]]; }
   const Lane& lane_of(uint32_t method) const { return lanes_[method_lanes_[method]]; }
   void wait(Entry& entry, uint32_t step, bool is_fetching, double work_ns);

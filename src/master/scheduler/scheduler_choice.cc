@@ -8,8 +8,7 @@ namespace ringmaster::master {
 int64_t Scheduler::room_of(const Entry& entry) const {
   const bool is_known = costs_.is_known(entry.method, entry.step);
   const uint64_t jobs = is_whole_unit(entry) ? entry.batch : 1;
-  const int64_t run_ns =
-      rounded(static_cast<double>(jobs) * costs_.run_ns(entry.method, entry.step));
+  const int64_t run_ns = rounded(static_cast<double>(jobs) * expected_ns(entry));
   return WorkerLoad::room_of(run_ns, is_known, bytes_of(entry));
 }
 
@@ -24,7 +23,7 @@ uint64_t Scheduler::bytes_of(const Entry& entry) const {
 bool Scheduler::is_long_batch(const Entry& entry) const {
   if (entry.batch == 1) return false;
   if (!costs_.is_known(entry.method, entry.step)) return true;
-  const double all_ns = static_cast<double>(entry.batch) * costs_.run_ns(entry.method, entry.step);
+  const double all_ns = static_cast<double>(entry.batch) * expected_ns(entry);
   return all_ns > static_cast<double>(WorkerLoad::kAheadNs);
 }
 

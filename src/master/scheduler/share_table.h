@@ -14,6 +14,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "master/scheduler/client_times.h"
 #include "master/scheduler/flow.h"
 #include "master/scheduler/share.h"
 
@@ -24,6 +25,7 @@ struct ClientShare : Share {
 
   std::string key;
   std::vector<std::unique_ptr<Flow>> flows;
+  ClientTimes times;
   uint64_t memory_bytes = 0;  // that its jobs hold
   bool is_listed = false;     // in ShareTable::idle_
 };

@@ -1,7 +1,9 @@
 // Overloads, and high loads that are none, in virtual time: what is served, and how soon.
 //
 // "Ideal" and "before" are those of scenarios_test.cc.
+#include <cmath>
 #include <doctest/doctest.h>
+#include <string>
 
 #include "scenarios_support.h"
 #include "support.h"
@@ -142,6 +144,28 @@ TEST_CASE("scenario: requests that allow long queues do not hide the overload of
     MESSAGE("p50 ", fast.p50);
     CHECK(fast.p50 <= .1);  // did each request say whether the queue has drained: .48
   }
+}
+
+TEST_CASE("scenario: clients whose jobs differ in cost get their shares of an overload") {
+  Simulation simulation(2, 1);
+  Simulation::Source source{.method = simulation.add_method({.name = "burn"}), .until = 60};
+  double cpu[2];
+  for (const double cost : {.03, .003}) {
+    source.client = simulation.add_client(std::to_string(cost));
+    source.rate = 1.5 * 2 / cost;
+    source.cost = fixed(cost);
+    simulation.add_open(source);
+  }
+  simulation.run(62);
+  for (const size_t client : {0, 1}) {
+    const Summary found = summary(
+        simulation, [&](const auto& job) { return job.client == client; }, 5, 58);
+    CHECK(found.late == 0);  // by the mean of both clients: 1,876 of the long jobs
+    cpu[client] = found.cpu;
+  }
+  MESSAGE("share ", cpu[0] / (cpu[0] + cpu[1]), ", goodput ", (cpu[0] + cpu[1]) / 2 / 53);
+  CHECK(std::abs(cpu[0] / (cpu[0] + cpu[1]) - .5) <= .02);  // .37
+  CHECK((cpu[0] + cpu[1]) / 2 / 53 >= .98);                 // .66
 }
 
 TEST_CASE("scenario: a flood of a limited method leaves the share of a client that comes rarely") {

@@ -48,8 +48,8 @@ PROGRAMS := $(OUT)/ringmaster $(OUT)/feature_service $(HANDLERS:%=$(OUT)/handler
 FUZZED   := $(call objects,$(filter $(addprefix src/,base/% ipc/% rpc/% config/% net/client/% \
                                                  master/scheduler/%),$(SERVER))) \
             $(call each,$(wildcard src/upstream/*template.cc) \
-              $(patsubst %,src/upstream/%.cc,address_history answer_cache fetch_failure name_lookup \
-                request_key shared_fetches) \
+              $(patsubst %,src/upstream/%.cc,address_history answer_cache fetch_failure \
+                name_lookup request_key shared_fetches) \
               src/demo/interests/features.cc \
               src/net/cidr.cc src/net/proxy_header.cc $(wildcard src/net/tls_*.cc) \
               $(addprefix src/master/,frontend/http_policy.cc \

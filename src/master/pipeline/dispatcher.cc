@@ -189,6 +189,11 @@ void Dispatcher::cut_off_all(const rpc::Error& error) {
 void Dispatcher::cut_off(Job& job, rpc::Error error, bool is_deadline) {
   if (job.state == JobState::kFetching) {
     if (is_deadline) record_deadline(job, telemetry::Stage::kFetch);
+    if (is_deadline && job.is_client_deadline) {
+      const size_t step = FetchStage::first_under_way(job);
+      const uint64_t took_ns = now_ns() - job.fetches[step].began_ns;
+      scheduler_.costs().on_fetch_cut_off(job.entry.method, step, static_cast<double>(took_ns));
+    }
     fetch_stage_.cancel(job);
     return fail(job, error);
   }

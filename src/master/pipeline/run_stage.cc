@@ -301,7 +301,8 @@ void RunStage::end_worker_of(const Job& job, const char* why) {
 void RunStage::learn_from_overrun(const Job& job, uint32_t worker) {
   if (job.rehearsed != nullptr) return;
   const uint64_t begun_ns = std::max(job.step_began_ns, last_results_[worker].at_ns);
-  scheduler_.on_still_running(job.entry, static_cast<double>(now_ns() - begun_ns));
+  const uint64_t now = now_ns();
+  scheduler_.on_still_running(job.entry, now, static_cast<double>(now - begun_ns));
 }
 
 // Reads the running words, then takes results: a job that the worker had in hand when it printed is

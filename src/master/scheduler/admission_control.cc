@@ -197,6 +197,7 @@ AdmissionControl::Forecast AdmissionControl::on_request(ClientShare& client, con
   if (const double late = late_ns(asked, found); late > 0) {
     forecast.refusal = refusal(asked, found, late);
     learn_from_refusal(client, asked, found);
+    client.times.forget_old(now_ns);
   } else if (queue_ns(asked, found) > asked.limit_ns && is_in_overload(asked, found)) {
     forecast.refusal = refusal(asked, found, 0);
   }

@@ -56,7 +56,13 @@ const telemetry::MovingAverage& CostModel::time_of(uint32_t method, size_t step,
   const StepCost& cost = methods_[method][step];
   if (client == nullptr || cost.kind != StepKind::kRun) return cost.time_ns;
   const telemetry::MovingAverage* const own = client->find(method, step);
-  return own == nullptr ? cost.time_ns : *own;
+  return own == nullptr || own->mean() <= cost.time_ns.mean() ? cost.time_ns : *own;
+}
+
+void CostModel::on_fetch_cut_off(uint32_t method, size_t step, double took_ns) {
+  const telemetry::MovingAverage& time_ns = methods_[method][step].time_ns;
+  const double usual_ns = time_ns.mean() + 2 * time_ns.deviation();
+  if (took_ns > std::max(usual_ns, kBriefNs)) on_fetch_failed(method, step);
 }
 
 CostModel::Need CostModel::need(uint32_t method, size_t step, const ClientTimes* client) const {

@@ -1,8 +1,8 @@
 // CostModel: how long each method's steps take, and how long a typical job does.
 //
-// Averages of measured times, with their deviations. A run step of a client whose times are known
-// takes these; see client_times.h. A step that was never measured counts as 0, so that it causes no
-// refusal.
+// Averages of measured times, with their deviations. A client's run step may take longer than the
+// mean of all clients': see client_times.h. A step that was never measured counts as 0, so that it
+// causes no refusal.
 // Pure; the master only.
 #pragma once
 
@@ -45,6 +45,9 @@ class CostModel {
   void on_run(uint32_t method, size_t step, double took_ns);
   void on_fetched(uint32_t method, size_t step, double took_ns);
   void on_fetch_failed(uint32_t method, size_t step);
+  // A client's own deadline has ended the fetch after `took_ns`. It counts as failed if it took
+  // longer than such fetches do. Otherwise short deadlines would make an upstream seem to fail.
+  void on_fetch_cut_off(uint32_t method, size_t step, double took_ns);
 
   // `client`: whose times count; null: those of all clients.
   Need need(uint32_t method, size_t step, const ClientTimes* client = nullptr) const;
@@ -64,6 +67,7 @@ class CostModel {
   double grain_ns() const { return times_ns_ > 0 ? squares_ / times_ns_ : 0; }
 
  private:
+  static constexpr double kBriefNs = 10e6;  // a deadline as short as this blames no upstream
   static constexpr double kGrainWeight = 1.0 / 256;
 
   struct StepCost {

@@ -74,10 +74,11 @@ std::optional<AdmissionRefusal> Scheduler::try_admit(Entry& entry, ClientShare& 
   AdmissionControl::Forecast forecast = admission_.on_request(
       client, lane_of(method), method, now_ns, deadline_ns, connection_wait_ns);
   if (!forecast.refusal && is_client_deadline) {
-    const auto retry_ns = trials_.retry_after_ns(method, takes_ns(method), now_ns, deadline_ns);
+    const double takes_ns = this->takes_ns(method, &client.times);
+    const auto retry_ns = trials_.retry_after_ns(method, takes_ns, now_ns, deadline_ns);
     if (retry_ns) {
       forecast.refusal.emplace();
-      forecast.refusal->predicted_ns = static_cast<uint64_t>(takes_ns(method));
+      forecast.refusal->predicted_ns = static_cast<uint64_t>(takes_ns);
       forecast.refusal->retry_after_ns = *retry_ns;
     }
   }
@@ -92,7 +93,7 @@ std::optional<AdmissionRefusal> Scheduler::try_admit(Entry& entry, ClientShare& 
   entry.deadline_ns = static_cast<int64_t>(deadline_ns);
   entry.quote_state = forecast.state;
   // Before the method's first run, or fetch, there is no prediction from which quotes could learn.
-  const bool is_predicted = costs_.knows_runs(method) && takes_ns(method) > 0;
+  const bool is_predicted = costs_.knows_runs(method) && takes_ns(method, nullptr) > 0;
   entry.quote_base_ns =
       is_predicted ? static_cast<float>(std::max(kQuoteMinNs, forecast.done_ns)) : 0;
   for (Share* share = &client; share != nullptr; share = share->parent)
@@ -278,7 +279,7 @@ void Scheduler::on_lost(Entry& entry, uint64_t now_ns, uint64_t used_ns) {
 void Scheduler::on_done(Entry& entry, uint64_t now_ns, uint64_t used_ns) {
   const auto took_ns = static_cast<double>(used_ns);
   costs_.on_run(entry.method, entry.step, took_ns);
-  entry.client->times.add(entry.method, entry.step, took_ns);
+  entry.client->times.add(entry.method, entry.step, took_ns, now_ns);
   charge_for(entry, now_ns, static_cast<int64_t>(used_ns));
 }
 
@@ -286,18 +287,18 @@ void Scheduler::on_not_called(Entry& entry, uint64_t now_ns, uint64_t used_ns) {
   // A short time says nothing about a method that has not run yet.
   const bool is_known = costs_.is_known(entry.method, entry.step);
   if (is_known || used_ns > static_cast<uint64_t>(WorkerLoad::kAheadNs))
-    on_still_running(entry, static_cast<double>(used_ns));
+    on_still_running(entry, now_ns, static_cast<double>(used_ns));
   charge_for(entry, now_ns, static_cast<int64_t>(used_ns));
 }
 
-void Scheduler::on_still_running(const Entry& entry, double ran_ns) {
+void Scheduler::on_still_running(const Entry& entry, uint64_t now_ns, double ran_ns) {
   if (ran_ns <= expected_ns(entry)) return;
   costs_.on_run(entry.method, entry.step, ran_ns);
-  entry.client->times.add(entry.method, entry.step, ran_ns);
+  entry.client->times.add(entry.method, entry.step, ran_ns, now_ns);
 }
 
-double Scheduler::takes_ns(uint32_t method) const {
-  const CostModel::Need need = costs_.need(method, 0);
+double Scheduler::takes_ns(uint32_t method, const ClientTimes* client) const {
+  const CostModel::Need need = costs_.need(method, 0, client);
   return need.fetch_ns + need.run_ns;
 }
 
@@ -306,7 +307,7 @@ void Scheduler::on_abandoned(Entry& entry, uint64_t now_ns) {
   entry.is_abandoned = true;
   load_.expect(*entry.unit, static_cast<int64_t>(Trials::kAbandonedNs),
                static_cast<int64_t>(now_ns));
-  trials_.on_abandoned(entry.method, takes_ns(entry.method), now_ns);
+  trials_.on_abandoned(entry.method, takes_ns(entry.method, &entry.client->times), now_ns);
 }
 
 std::optional<uint64_t> Scheduler::next_done_ns() const {

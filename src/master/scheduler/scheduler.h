@@ -113,7 +113,7 @@ class Scheduler {
   // that time.
   void on_lost(Entry& entry, uint64_t now_ns, uint64_t used_ns);
   // A worker has run the job for `ran_ns`, and is not done.
-  void on_still_running(const Entry& entry, double ran_ns);
+  void on_still_running(const Entry& entry, uint64_t now_ns, double ran_ns);
   // A worker ran the job for `used_ns`. The client is charged for that time, and the cost model
   // learns from it.
   void on_done(Entry& entry, uint64_t now_ns, uint64_t used_ns);
@@ -176,7 +176,7 @@ class Scheduler {
   Quote quote_of(uint32_t method, const AdmissionControl::Forecast& forecast,
                  uint64_t now_ns) const;
   void charge(const Pick& pick, Entry& entry, int64_t now_ns);
-  double takes_ns(uint32_t method) const;
+  double takes_ns(uint32_t method, const ClientTimes* client) const;
   // The jobs of the unit that begins with this entry, or is being filled; 0: no whole unit.
   size_t unit_jobs(const Entry& entry, uint64_t now_ns) const;
   WorkerUnit& unit_for(const Entry& entry, int64_t now_ns);

@@ -168,6 +168,29 @@ TEST_CASE("scenario: clients whose jobs differ in cost get their shares of an ov
   CHECK((cpu[0] + cpu[1]) / 2 / 53 >= .98);                 // .66
 }
 
+TEST_CASE("scenario: a client whose jobs were long is let in again when they are short") {
+  Simulation simulation(2, 1);
+  Simulation::Source source{.method = simulation.add_method({.name = "burn"})};
+  source.client = simulation.add_client("changed");
+  source.rate = 1.2;
+  source.cost = fixed(.95);
+  source.until = 30;
+  simulation.add_open(source);
+  source.rate = 10;
+  source.cost = fixed(.003);
+  source.from = 40;
+  source.until = 100;
+  simulation.add_open(source);
+  source.client = simulation.add_client("flooding");
+  source.rate = 1.5 * 2 / .03;
+  source.cost = fixed(.03);
+  simulation.add_open(source);
+  simulation.run(102);
+  const auto is_changed = [&](const auto& job) { return job.client != source.client; };
+  const Summary found = summary(simulation, is_changed, 70, 99);
+  CHECK(found.served == found.count);  // were its times kept: 0
+}
+
 TEST_CASE("scenario: a flood of a limited method leaves the share of a client that comes rarely") {
   Simulation simulation(2, 1);
   Simulation::Source source{.method = simulation.add_method({.name = "burn", .concurrency = 1})};

@@ -64,6 +64,7 @@ async function aRequestLightsUpInAllRows(page) {
   await page.waitForFunction(() => document.querySelectorAll("#picture .bar-run").length >= 2);
   await page.focus("#picture");
   await page.keyboard.press("ArrowLeft");
+  await page.keyboard.press("ArrowLeft"); // the newest request may still run
   const panel = () => page.textContent("#panel");
   assert.match(await panel(), /Request\d+/);
   assert.ok((await page.$$("#picture .chosen")).length >= 2, "its queue and run bars");

@@ -45,8 +45,18 @@ def rss_bytes(pid: int) -> int:
 def machine_busy_s() -> float:
     """The time that all CPUs were busy since the machine started, with the time that the host gave
     to other machines. Counts in steps of 10 ms."""
-    times = [int(word) for word in Path("/proc/stat").read_text().split("\n")[0].split()[1:9]]
+    times = _machine_times()
     return (sum(times) - times[3] - times[4]) / os.sysconf("SC_CLK_TCK")
+
+
+def machine_stolen_s() -> float:
+    """The time that the host gave to other machines while a CPU of this one had work, since the
+    machine started. Counts in steps of 10 ms."""
+    return _machine_times()[7] / os.sysconf("SC_CLK_TCK")
+
+
+def _machine_times() -> list[int]:
+    return [int(word) for word in Path("/proc/stat").read_text().split("\n")[0].split()[1:9]]
 
 
 class CpuMeter:

@@ -2,22 +2,26 @@
 
 import itertools
 import json
+import os
 import random
 import socket
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from bounds.ideal_queue import latencies_of, percentile
 from client import DEADLINE_S, connect
 from context import UPSTREAM_MS, Context, LoadFailed
+from cpu import machine_stolen_s
 from ringmaster import FETCH, Ringmaster
 from status_port import ON, status_of
 from systems import TIMEOUT_MS, end
 from targets import number, target
 
+T = TypeVar("T")
 TITLE = "the plan and what became of it"
 WORKERS = 8
 BASE = 0.5  # the load that the planner sees, as a part of the capacity
@@ -31,7 +35,10 @@ the measured figure; for requests without a result it is the difference. The p99
 random arrivals varies by chance alone: its standard deviation is 5 % at 70 % load, and 40 % at 90 %
 in batches. So the arrivals are typical. Of {CANDIDATES} random sequences it is the one whose p50
 and p99 in an ideal queue are nearest to those of all together. At overload that queue grows without
-end: there, and for the planner, it is the one with the median of the workers' time."""
+end: there, and for the planner, it is the one with the median of the workers' time.
+While the host gives time to other machines ("stolen"), each sleep lasts longer. At 90 % load
+that counts: where 2.4 % were stolen, the median was 41 ms instead of 29. A run during which more
+than 1 % was stolen is measured again, whatever it found."""
 HANDLER = """
 import time
 def run(ms: float, user_id: int = 0, users: dict = {}) -> float:
@@ -40,6 +47,8 @@ def run(ms: float, user_id: int = 0, users: dict = {}) -> float:
 """
 SOURCES = ("formula", "simulated")
 LIMIT = 0.1  # the largest error
+STOLEN_LIMIT = 0.01
+TRIES = 4
 LEAD_S = 6  # at 120 %, the queue has its full length by then, and the server notices the overload
 
 
@@ -214,6 +223,19 @@ def planned(context: Context, system: Ringmaster, mix: Mix, loads: tuple[float, 
     return [json.loads(text)["cases"][-1] for text in said]
 
 
+def undisturbed(measured: Callable[[], T]) -> tuple[T, float, int]:
+    """What it found, the part of the machine's CPU time that was stolen meanwhile, and the number
+    of the try: the first that meets STOLEN_LIMIT, else the last."""
+    for number_of_try in range(1, TRIES + 1):
+        stolen_s, begin = machine_stolen_s(), time.monotonic()
+        found = measured()
+        seconds = (time.monotonic() - begin) * (os.cpu_count() or 1)
+        stolen = (machine_stolen_s() - stolen_s) / seconds
+        if stolen <= STOLEN_LIMIT:
+            break
+    return found, stolen, number_of_try
+
+
 def error_of(said: float | None, measured: float) -> float | None:
     return None if said is None else said / measured - 1
 
@@ -229,11 +251,13 @@ def measure(context: Context, mix: Mix) -> list[dict[str, Any]]:
     seconds = context.pick(8, 60)
     system = start(context)
     found = []
-    for times, case in zip(loads, planned(context, system, mix, loads, seconds)):
+    cases, _, _ = undisturbed(lambda: planned(context, system, mix, loads, seconds))
+    for times, case in zip(loads, cases):
         span = Span(mix, times, seconds, LEAD_S)
         arrivals = span.typical_in_a_queue() if times < 1 else span.of_median_work()
-        made = Load(system.address, mix, arrivals).run()
+        made, stolen, tries = undisturbed(lambda: Load(system.address, mix, arrivals).run())
         found.append({"mix": mix.title, "load": times, "measured": made,
+                      "stolen": stolen, "tries": tries,
                       **{source: case[source] for source in SOURCES},
                       "errors": {source: errors(case[source], made) for source in SOURCES}})
         context.say(f"{mix.title}, {times:.0%}: p99 {number(made['p99_ms'])} ms, the simulation"
@@ -249,7 +273,7 @@ def signed(error: float | None) -> str:
 def row(run: dict[str, Any]) -> list[Any]:
     made = run["measured"]
     cells = [run["mix"], f"{run['load']:.0%}", number(made["p50_ms"]), number(made["p99_ms"]),
-             f"{made['refused']:.1%}"]
+             f"{made['refused']:.1%}", f"{run['stolen']:.1%}", run["tries"]]
     return cells + [signed(run["errors"][source][figure]) for figure in ("p50", "p99", "refused")
                     for source in SOURCES]
 
@@ -268,8 +292,8 @@ def run(context: Context) -> dict[str, Any]:
                     for figure in ("p50", "p99", "refused")],
         "tables": [{
             "title": f"{WORKERS} workers; errors of the formula and of the simulation",
-            "columns": ["requests", "load", "p50 ms", "p99 ms", "without a result",
-                        *(f"{figure}, {source}" for figure in ("p50", "p99", "no result")
+            "columns": ["requests", "load", "p50 ms", "p99 ms", "without a result", "stolen",
+                        "tries", *(f"{figure}, {source}" for figure in ("p50", "p99", "no result")
                           for source in SOURCES)],
             "rows": [row(run) for run in runs],
         }],

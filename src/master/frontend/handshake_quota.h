@@ -8,62 +8,40 @@
 // most 1 s, twice 500 ms, however long its handshakes took while the time was not scarce.
 //
 // Pure: time is an argument.
-// Memory: a fixed table of 256 KiB. Clients are hashed into it with a secret salt, so that no
-//         client can choose to share another one's account.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <utility>
-#include <vector>
+
+#include "master/frontend/client_debts.h"
 
 namespace ringmaster::master {
 
 class HandshakeQuota {
  public:
-  using Account = size_t;
+  using Account = ClientDebts::Account;
 
   static constexpr uint64_t kBurstNs = 500'000'000;
   static constexpr uint64_t kShare = 100;          // 1/100 of the time
   static constexpr uint64_t kCompletedShare = 20;  // 1/20 of a completed handshake counts
 
-  explicit HandshakeQuota(std::string salt) : salt_(std::move(salt)), debts_(kAccounts) {}
+  explicit HandshakeQuota(std::string salt) : debts_(std::move(salt), kShare, 2 * kBurstNs) {}
 
-  Account account_of(const std::string& client) const {
-    return std::hash<std::string>()(salt_ + client) % kAccounts;
-  }
+  Account account_of(const std::string& client) const { return debts_.account_of(client); }
   bool may_begin(Account account, uint64_t now_ns) const {
-    return debt(account, now_ns) < kBurstNs;
+    return debts_.debt_ns(account, now_ns) < kBurstNs;
   }
   bool may_go_on(Account account, uint64_t now_ns) const {
-    return debt(account, now_ns) < 2 * kBurstNs;
+    return debts_.debt_ns(account, now_ns) < 2 * kBurstNs;
   }
   void charge(Account account, uint64_t took_ns, uint64_t now_ns) {
-    debts_[account] = {std::min(debt(account, now_ns) + took_ns, 2 * kBurstNs), now_ns};
+    debts_.charge(account, took_ns, now_ns);
   }
-  void refund(Account account, uint64_t ns, uint64_t now_ns) {
-    const uint64_t owed_ns = debt(account, now_ns);
-    debts_[account] = {owed_ns - std::min(owed_ns, ns), now_ns};
-  }
+  void refund(Account account, uint64_t ns, uint64_t now_ns) { debts_.refund(account, ns, now_ns); }
 
  private:
-  static constexpr size_t kAccounts = 16 << 10;
-
-  struct Debt {
-    uint64_t ns = 0;
-    uint64_t at_ns = 0;
-  };
-
-  // The debt now: it shrinks with time.
-  uint64_t debt(Account account, uint64_t now_ns) const {
-    const Debt& debt = debts_[account];
-    return debt.ns - std::min(debt.ns, (now_ns - debt.at_ns) / kShare);
-  }
-
-  const std::string salt_;
-  std::vector<Debt> debts_;
+  ClientDebts debts_;
 };
 
 }  // namespace ringmaster::master

@@ -1,21 +1,9 @@
 #include "master/frontend/handshakes.h"
 
 #include <algorithm>
-#include <sys/random.h>
 #include <utility>
 
-#include "base/assert.h"
-
 namespace ringmaster::master {
-namespace {
-
-std::string random_salt() {
-  std::string salt(16, '\0');
-  RM_ASSERT(::getrandom(salt.data(), salt.size(), 0) == static_cast<ssize_t>(salt.size()));
-  return salt;
-}
-
-}  // namespace
 
 Handshakes::Handshakes(std::function<void(const net::Connection&)> on_delayed)
     : on_delayed_(std::move(on_delayed)), quota_(random_salt()) {}

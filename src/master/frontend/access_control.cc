@@ -24,6 +24,7 @@ constexpr Words kWords[kRefusals] = {
     {"connections_closed", "made_room"},
     {"connections_closed", "connection_memory_bytes"},
     {"handshakes_delayed", "time_of_client"},
+    {"refusals_delayed", "too_many"},
 };
 
 class TokenFinder : public json::Visitor {

@@ -26,9 +26,10 @@ enum class Refusal : uint8_t {
   kConnectionsPerClient,  // listen.connections_per_client
   kMadeRoom,              // closed: idle, and a new connection needed its place
   kMemory,                // closed to free memory: limits.connection_memory_bytes was reached
-  kDelayed,               // not refused: its TLS handshake waits, see HandshakeQuota
+  kDelayedHandshake,      // not refused: its TLS handshake waits, see HandshakeQuota
+  kDelayedRefusal,        // its refusal is sent later, see RefusalQuota
 };
-inline constexpr size_t kRefusals = 9;
+inline constexpr size_t kRefusals = 10;
 
 class AccessControl {
  public:

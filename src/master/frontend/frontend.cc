@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <iterator>
 #include <unordered_map>
 #include <utility>
 
@@ -51,10 +52,11 @@ Frontend::Frontend(uv_loop_t* loop, std::vector<InheritedSocket> inherited,
       proxied_(
           [this](const std::string& what) { shared_.access.count(Refusal::kProxyHeader, what); }),
       is_inherited_(!inherited.empty()),
+      delay_timer_(make_handle<uv_timer_t>(loop, this, uv_timer_init)),
       next_turn_(make_handle<uv_idle_t>(loop, this, uv_idle_init)),
       stall_timer_(make_handle<uv_timer_t>(loop, this, uv_timer_init)),
       handshakes_([this](const net::Connection& connection) {
-        shared_.access.count(Refusal::kDelayed, connection.client());
+        shared_.access.count(Refusal::kDelayedHandshake, connection.client());
       }),
       long_messages_(loop) {
   for (InheritedSocket& socket : inherited)
@@ -62,6 +64,7 @@ Frontend::Frontend(uv_loop_t* loop, std::vector<InheritedSocket> inherited,
   shared_.on_unsent = [this](std::shared_ptr<Session> session) {
     unsent_.push_back(std::move(session));
   };
+  shared_.on_delayed = [this](std::shared_ptr<Session> session) { delay(std::move(session)); };
   shared_.on_paused = [this](std::shared_ptr<Session> session) {
     const std::string client = session->client();
     paused_.push(client, std::move(session));
@@ -298,6 +301,17 @@ void Frontend::finish() {
   const std::vector<std::shared_ptr<Session>> all(sessions_.begin(), sessions_.end());
   for (const auto& session : all)
     session->finish_when_idle();
+}
+
+void Frontend::delay(std::shared_ptr<Session> session) {
+  delayed_.push_back(std::move(session));
+  if (delayed_.size() > 1) return;
+  const auto send = [](uv_timer_t* timer) {
+    auto* const self = static_cast<Frontend*>(timer->data);
+    std::move(self->delayed_.begin(), self->delayed_.end(), std::back_inserter(self->unsent_));
+    self->delayed_.clear();
+  };
+  uv_timer_start(delay_timer_.get(), send, RefusalQuota::kDelayMs, 0);
 }
 
 void Frontend::flush() {

@@ -56,7 +56,8 @@ class Frontend {
   void drain();
   // Closes every connection once all of its answers were sent.
   void finish();
-  // Sends the answers since the last call. Call before the event loop waits.
+  // Sends the answers since the last call, except for delayed refusals. Call before the event loop
+  // waits.
   void flush();
   size_t connections() const { return sessions_.size(); }
   // The number of open connections, by framing.
@@ -89,6 +90,7 @@ class Frontend {
   bool close_idle();
   void report_refusals();
   void go_on_with_paused();
+  void delay(std::shared_ptr<Session> session);
   void close_stalled();
   void count_memory(const net::Connection& connection, uint64_t was_bytes);
   void close_greediest();
@@ -108,6 +110,8 @@ class Frontend {
   std::vector<std::shared_ptr<Session>> flushing_;  // a member, to reuse its memory
   std::vector<std::shared_ptr<Session>> closed_;    // destroyed after their callbacks have returned
   ClientTurns<std::shared_ptr<Session>> paused_;    // see net::ReadingTurns
+  std::vector<std::shared_ptr<Session>> delayed_;   // their refusals wait: see RefusalQuota
+  UvHandle<uv_timer_t> delay_timer_;                // active while any session is delayed
   UvHandle<uv_idle_t> next_turn_;                   // active while any session is paused
   UvHandle<uv_timer_t> stall_timer_;
   Handshakes handshakes_;

@@ -111,6 +111,7 @@ void Session::end_beginning(const std::shared_ptr<Reply>& reply) {
     reply->close();
     send_if_complete(*reply);
   }
+  are_answers_late_ = false;
   update_hold();
   if (is_finishing_) finish_when_idle();
 }
@@ -223,10 +224,11 @@ void Session::on_tls_failed(const std::string& why) {
 
 void Session::charge(int64_t bytes) {
   connection_.charge(bytes);
-  shared_.on_unsent(shared_from_this());  // so that flush() counts these bytes
+  tell_unsent();  // so that flush() counts these bytes
 }
 
 void Session::enter(const std::string& client, bool is_certificate_asked) {
+  account_ = shared_.refusals.account_of(client);
   place_ = shared_.clients.add(*this, client, is_authenticated_ && !is_certificate_asked);
 }
 
@@ -240,6 +242,7 @@ bool Session::identify(const std::string& client) {
   shared_.clients.rename(*place_, client);
   share_ = nullptr;
   client_name_ = 0;
+  account_ = shared_.refusals.account_of(client);
   is_identified_ = true;
   return true;
 }
@@ -295,6 +298,20 @@ void Session::update_hold() {
   is_held_ = hold;
   connection_.hold_reading(hold);
   if (!hold) shared_.on_unsent(shared_from_this());  // flush() serves the messages that were held
+}
+
+void Session::charge_refusal() {
+  if (!is_beginning_) return;
+  const uint64_t now = now_ns();
+  shared_.refusals.charge(account_, now);
+  if (shared_.refusals.has_credit(account_, now)) return;
+  are_answers_late_ = true;
+  shared_.access.count(Refusal::kDelayedRefusal, client());
+}
+
+void Session::tell_unsent() {
+  const auto& tell = are_answers_late_ ? shared_.on_delayed : shared_.on_unsent;
+  tell(shared_from_this());
 }
 
 void Session::on_closed() {

@@ -24,6 +24,7 @@
 #include "master/frontend/handshakes.h"
 #include "master/frontend/http_policy.h"
 #include "master/frontend/long_messages.h"
+#include "master/frontend/refusal_quota.h"
 #include "master/frontend/reply.h"
 #include "master/frontend/response_queue.h"
 #include "net/connection.h"
@@ -65,7 +66,9 @@ class Session final : public std::enable_shared_from_this<Session>,
     net::ReadingTurns reading_turns;
     Handshakes* handshakes = nullptr;
     LongMessages* long_messages = nullptr;
-    std::function<void(std::shared_ptr<Session>)> on_unsent;  // flush() is due
+    RefusalQuota refusals{random_salt()};
+    std::function<void(std::shared_ptr<Session>)> on_unsent;   // flush() is due
+    std::function<void(std::shared_ptr<Session>)> on_delayed;  // flush() is due later
     // See net::Connection::Events. on_closed: the session itself must be destroyed later.
     std::function<void(const net::Connection&, uint64_t was_bytes)> on_memory;
     std::function<void(std::shared_ptr<Session>)> on_closed;
@@ -170,6 +173,11 @@ class Session final : public std::enable_shared_from_this<Session>,
   // `method`: the built-in one, or empty.
   void record_refusal(std::string_view method, const rpc::Error& error);
   void record_answer(std::string_view method);
+  // Call before a request is refused as it comes. The refusal is sent later if its client has had
+  // too many, see RefusalQuota.
+  void charge_refusal();
+  // Has the output be sent at the end of this turn of the loop, or later: see charge_refusal().
+  void tell_unsent();
   uint32_t client_name();
   // Makes the error -32001, and counts a refusal.
   rpc::Error count_unauthorized();
@@ -231,9 +239,11 @@ class Session final : public std::enable_shared_from_this<Session>,
   std::optional<ClientTable<Session>::Place> place_;  // none: refused
   std::shared_ptr<ClientShare> share_;                // null: not asked for yet
   uint32_t client_name_ = 0;                          // in the recorder's table; 0: not asked for
+  RefusalQuota::Account account_ = 0;                 // the client's
   bool is_unwelcome_ = false;                         // further messages are ignored
   std::shared_ptr<LongMessage> long_message_;         // null: none is being served
   bool is_beginning_ = false;                         // requests of a message begin
+  bool are_answers_late_ = false;                     // those to the message that begins
   bool is_held_ = false;
   bool is_finishing_ = false;
 };

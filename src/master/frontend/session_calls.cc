@@ -38,10 +38,11 @@ class Session::Call : public Caller, public std::enable_shared_from_this<Call> {
   // Call after admit(): the reply counts a notification's error only if admit() itself reported it.
   void leave_reply() { reply_.reset(); }
 
-  Dispatcher& dispatcher;  // that admitted the request
-  const std::string id;    // as written; empty: a notification
-  Ticket ticket;           // set once admitted
-  size_t place = 0;        // index in the session's calls
+  Dispatcher& dispatcher;   // that admitted the request
+  const std::string id;     // as written; empty: a notification
+  Ticket ticket;            // set once admitted
+  size_t place = 0;         // index in the session's calls
+  bool is_arriving = true;  // until admit() has returned
 
  private:
   template <class Deliver>
@@ -89,6 +90,7 @@ void Session::Call::answer_result(std::string_view result) {
 
 void Session::Call::answer_error(const rpc::Error& error) {
   answer([&](Session& session) {
+    if (is_arriving) session.charge_refusal();
     if (is_notification()) {
       if (reply_ != nullptr) reply_->count_error(error);
     } else if (reply_ != nullptr) {
@@ -133,6 +135,7 @@ void Session::admit(const Method& method, const rpc::Request& request,
                         request.found,
                         client_name(),
                         client().size() <= kClientNameBytesMax ? client() : std::string_view()});
+  call->is_arriving = false;
   if (ticket) call->ticket = *ticket;
   if (request.is_notification()) call->leave_reply();
 }

@@ -24,6 +24,7 @@ unsigned status_of(rpc::Framer::Event why, const rpc::HttpReader& http) {
 }  // namespace
 
 void Session::record_refusal(std::string_view method, const rpc::Error& error) {
+  charge_refusal();
   telemetry::Recorder& recorder = *shared_.recorder;
   telemetry::Trail trail{0, 0, client_name(), recorder.name(method)};
   recorder.record(trail, telemetry::EventKind::kRefused, now_ns(),
@@ -162,7 +163,7 @@ void Session::frame_response(size_t begin) {
   std::string& out = connection_.output();
   out.insert(begin, rpc::frame_head(connection_.framing(), out.size() - begin));
   out += rpc::frame_tail(connection_.framing());
-  shared_.on_unsent(shared_from_this());
+  tell_unsent();
 }
 
 void Session::send_result(rpc::Version version, std::string_view id, std::string_view result,
@@ -179,7 +180,7 @@ void Session::send_framed(size_t begin, std::string_view body, std::string tail)
   out.insert(begin, rpc::frame_head(connection_.framing(), size));
   tail += rpc::frame_tail(connection_.framing());
   connection_.send(body, tail);
-  shared_.on_unsent(shared_from_this());
+  tell_unsent();
 }
 
 void Session::send_http(ResponseQueue::Place place, unsigned status, bool keep_alive,

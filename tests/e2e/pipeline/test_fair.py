@@ -7,6 +7,7 @@ import time
 
 import pytest
 from client import request
+from honest import honest
 from proc import wait_until
 
 BATCH, USERS = "the-token-of-batch-jobs", "the-token-of-users"
@@ -108,3 +109,32 @@ def test_a_reload_changes_concurrency(holding, gate, probe):
     with running.connect() as client:
         first.hold(client, 1)
         second.hold(client, 2)
+
+
+@pytest.mark.parametrize("refused", [
+    request("none", []),
+    request("echo", {"_meta": {"timeout_ms": 0}}),
+    b"[" + request("none", []).strip() + b"]\n",
+], ids=["unknown method", "deadline over", "batch"])  # fmt: skip
+def test_a_client_that_asks_again_at_once_waits_for_its_refusals(server, refused):
+    """Beyond 500 at once, and 5,000 a second, they are sent 4 ms later. So at most 5 of 100 rounds
+    of 100 refusals take less than 4 ms, and a further one for each 20 ms that all take."""
+    running = server()
+    with honest(running), running.connect() as client:
+        begin = time.monotonic()
+        for _ in range(100):
+            client.send(100 * refused)
+            assert all(b'"error"' in answer for answer in client.read_many(100))
+        # The loop's clock counts milliseconds, and is read once a turn: a timer may be 1 ms early.
+        assert time.monotonic() - begin > 95 * 0.003 / (1 + 50 * 0.003)
+        running.wait_for_line("event=refusals_delayed why=too_many .*last=127.0.0.1")
+
+
+def test_refusals_that_are_sent_later_are_all_sent(server):
+    running = server()
+    asked = [request("echo" if id % 100 == 0 else "none", [id], id) for id in range(10_000)]
+    with honest(running), running.connect() as client:
+        client.send(b"".join(asked))
+        found = client.answers(len(asked))
+    for id, answer in found.items():
+        assert answer["result"] == [id] if id % 100 == 0 else answer["error"]["code"] == -32601

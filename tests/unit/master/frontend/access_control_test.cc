@@ -69,7 +69,7 @@ TEST_CASE("access control: refusals are reported once a second at most, and none
   CHECK(reports[0].total == 1002);
   CHECK(reports[0].whom == "c");
   CHECK(access.take_reports(60 * kNsPerS).empty());
-  access.count(Refusal::kDelayed, "d");  // the last kind has an event, too
+  access.count(Refusal::kDelayedHandshake, "d");  // the last kind has an event, too
   reports = access.take_reports(60 * kNsPerS);
   REQUIRE(reports.size() == 1);
   CHECK(reports[0].event == "handshakes_delayed");

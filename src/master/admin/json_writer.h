@@ -39,6 +39,7 @@ class JsonWriter {
     element(value);
   }
   void element(std::string_view value) { text(value); }
+  void element(const char* value) { text(value); }  // else a literal would be a bool
   void element(bool value) { writer_.Bool(value); }
   void element(double value) { writer_.Double(value); }
   template <std::unsigned_integral Number>

@@ -65,7 +65,7 @@ void write_problems(JsonWriter& json, const ServerState& state, const Recorder& 
   json.begin_array("problems");
   for (const Problem& problem : problems(state, recorder)) {
     json.begin_object();
-    json.member("level", std::string_view(problem.is_bad ? "bad" : "warn"));
+    json.member("level", problem.is_bad ? "bad" : "warn");
     json.member("text", problem.text);
     json.end_object();
   }

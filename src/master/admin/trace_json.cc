@@ -40,7 +40,7 @@ class TraceWriter {
  public:
   TraceWriter(const Recorder& recorder, uint64_t now_ns) : recorder_(recorder), now_ns_(now_ns) {
     json_.begin_object();
-    json_.member("displayTimeUnit", std::string_view("ms"));
+    json_.member("displayTimeUnit", "ms");
     json_.begin_array("traceEvents");
   }
 
@@ -83,7 +83,7 @@ class TraceWriter {
 
   void name_row(std::string_view what, Process process, uint64_t row, std::string_view name) {
     json_.begin_object();
-    json_.member("ph", std::string_view("M"));
+    json_.member("ph", "M");
     json_.member("pid", uint64_t{process});
     json_.member("tid", row);
     json_.member("name", what);
@@ -117,7 +117,7 @@ void TraceWriter::write_run(const Event& end) {
   if (end.where == telemetry::kNowhere) return;
   workers_.insert(end.where);
   begin("X", kWorkers, end.where, recorder_.names().name_of(end.method), begin_of(end));
-  json_.member("cat", std::string_view("run"));
+  json_.member("cat", "run");
   json_.member("dur", us(end.took_ns));
   write_arguments(end);
   json_.end_object();
@@ -126,9 +126,9 @@ void TraceWriter::write_run(const Event& end) {
 void TraceWriter::write_flow(std::string_view phase, Process process, uint64_t row, uint64_t at_ns,
                              uint64_t request) {
   begin(phase, process, row, "request", at_ns);
-  json_.member("cat", std::string_view("flow"));
+  json_.member("cat", "flow");
   json_.member("id", request);
-  if (phase == "f") json_.member("bp", std::string_view("e"));  // binds to the bar around it
+  if (phase == "f") json_.member("bp", "e");  // binds to the bar around it
   json_.end_object();
 }
 
@@ -138,7 +138,7 @@ void TraceWriter::write_flows(const Story& story) {
   constexpr uint64_t kMarkNs = 1;
   const auto mark = [&](const Event& event, std::string_view phase) {
     begin("X", kRequests, 1, telemetry::kEventNames[static_cast<size_t>(event.kind)], event.at_ns);
-    json_.member("cat", std::string_view("mark"));
+    json_.member("cat", "mark");
     json_.member("dur", us(kMarkNs));
     write_arguments(event);
     json_.end_object();
@@ -205,7 +205,7 @@ void TraceWriter::write_worker(const Event& event) {
   workers_.insert(event.where);
   begin("i", kWorkers, event.where, telemetry::kEventNames[static_cast<size_t>(event.kind)],
         event.at_ns);
-  json_.member("s", std::string_view("t"));  // a mark in this row
+  json_.member("s", "t");  // a mark in this row
   json_.begin_object("args");
   json_.member("reason", recorder_.names().name_of(event.reason));
   json_.end_object();
@@ -234,7 +234,7 @@ std::string TraceWriter::finish(const std::optional<Whole>& whole) {
     name_row("thread_name", kWorkers, worker, "worker " + std::to_string(worker));
   json_.end_array();
   json_.begin_object("otherData");
-  json_.member("requests", std::string_view(whole ? "recent" : "kept"));
+  json_.member("requests", whole ? "recent" : "kept");
   if (whole) {
     json_.member("since_us", us(whole->since_ns));
     json_.member("now_us", us(now_ns_));

@@ -23,6 +23,16 @@ bool is_stage_end(const Event& event) {
          event.kind == EventKind::kRunEnded || event.kind == EventKind::kLost;
 }
 
+void write_attribute(JsonWriter& json, std::string_view key, std::string_view type,
+                     std::string_view value) {
+  json.begin_object();
+  json.member("key", key);
+  json.begin_object("value");
+  json.member(type, value);
+  json.end_object();
+  json.end_object();
+}
+
 class SpanWriter {
  public:
   SpanWriter(JsonWriter& json, const telemetry::Recorder& recorder, uint64_t unix_offset_ns)
@@ -43,19 +53,11 @@ class SpanWriter {
   void begin(const Span& span, const TraceContext& trace, const Event& end);
   void end(const Event& end);
   void write_stage(const Event& event, uint64_t id, uint64_t parent, const TraceContext& trace);
-  void write_attribute(std::string_view key, std::string_view type, std::string_view value) {
-    json_.begin_object();
-    json_.member("key", key);
-    json_.begin_object("value");
-    json_.member(type, value);
-    json_.end_object();
-    json_.end_object();
-  }
   void write_text(std::string_view key, std::string_view value) {
-    write_attribute(key, "stringValue", value);
+    write_attribute(json_, key, "stringValue", value);
   }
   void write_number(std::string_view key, int64_t value) {
-    write_attribute(key, "intValue", std::to_string(value));
+    write_attribute(json_, key, "intValue", std::to_string(value));
   }
 
   JsonWriter& json_;
@@ -150,18 +152,13 @@ std::string otlp_json(std::span<const EndedRequest> requests, const telemetry::R
   json.begin_object();
   json.begin_object("resource");
   json.begin_array("attributes");
-  json.begin_object();
-  json.member("key", std::string_view("service.name"));
-  json.begin_object("value");
-  json.member("stringValue", service);
-  json.end_object();
-  json.end_object();
+  write_attribute(json, "service.name", "stringValue", service);
   json.end_array();
   json.end_object();
   json.begin_array("scopeSpans");
   json.begin_object();
   json.begin_object("scope");
-  json.member("name", std::string_view("ringmaster"));
+  json.member("name", "ringmaster");
   json.member("version", kVersion);
   json.end_object();
   json.begin_array("spans");

@@ -9,12 +9,10 @@
 #include <utility>
 
 #include "base/telemetry/quantile.h"
+#include "rpc/errors.h"
 
 namespace ringmaster::cli {
 namespace {
-
-constexpr std::string_view kRefused = "-32009 ";
-constexpr std::string_view kLate = "-32012 ";
 
 // Adds what a method did between two samples.
 void add_more(MethodSample& sum, const MethodSample& after, const MethodSample& before) {
@@ -33,10 +31,12 @@ void add_more(MethodSample& sum, const MethodSample& after, const MethodSample& 
   sum.run_ms += after.run_ms - before.run_ms;
 }
 
-uint64_t errors(const MethodSample& method, std::string_view code) {
+// `code`: of rpc/errors.h. The names of a sample's errors begin with their codes.
+uint64_t errors(const MethodSample& method, int code) {
+  const std::string begin = fmt::format("{} ", code);
   uint64_t sum = 0;
   for (const auto& [error, count] : method.errors)
-    if (error.starts_with(code)) sum += count;
+    if (error.starts_with(begin)) sum += count;
   return sum;
 }
 
@@ -75,7 +75,8 @@ plan::Estimate estimate_of(double utilisation, const MethodSample& all,
     return telemetry::quantile(counts, bounds_ms, part).value_or(0) / 1e3;
   };
   const double results = static_cast<double>(all.ok);
-  const double none = static_cast<double>(errors(all, kRefused) + errors(all, kLate));
+  const double none =
+      static_cast<double>(errors(all, rpc::kOverloaded) + errors(all, rpc::kDeadlineExceeded));
   return {utilisation, none / (results + none),
           plan::Estimate::Latency{all.queue_ms / 1e3 / results, at(all.queue, 0.5),
                                   at(all.queue, 0.99), at(all.total, 0.5), at(all.total, 0.99)}};
@@ -116,7 +117,8 @@ Result<MeasuredLoad> measured_load(const std::vector<Watched>& servers) {
       const auto found = server.before.methods.find(name);
       MethodSample done;
       add_more(done, after, found == server.before.methods.end() ? MethodSample() : found->second);
-      methods[name].rate += static_cast<double>(done.admitted + errors(done, kRefused)) / seconds;
+      methods[name].rate +=
+          static_cast<double>(done.admitted + errors(done, rpc::kOverloaded)) / seconds;
       add_more(methods[name].done, done, {});
     }
   }

@@ -14,6 +14,7 @@ using telemetry::EventKind;
 namespace {
 
 // base does not depend on rpc, so it defines these codes a second time.
+static_assert(telemetry::kOverloaded == rpc::kOverloaded);
 static_assert(telemetry::kDeadlineExceeded == rpc::kDeadlineExceeded);
 static_assert(telemetry::kUpstreamFailed == rpc::kUpstreamFailed);
 

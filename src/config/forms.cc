@@ -26,19 +26,14 @@ std::string address_like(std::string_view more) {
 
 Form number_form(Type type, uint64_t min, uint64_t max) {
   const bool is_bounded = max != kNoLimit;
-  std::string title = is_bounded ? fmt::format("{} to {}", in_unit(min, type), in_unit(max, type))
-                                 : fmt::format("{} or more", in_unit(min, type));
   std::string members = fmt::format(R"("type":"integer","minimum":{}{})", min,
                                     is_bounded ? fmt::format(R"(,"maximum":{})", max) : "");
   const auto or_else = [&](std::string_view other) {
     members = fmt::format(R"("anyOf":[{{{}}},{{{}}}])", members, other);
   };
   if (type == Type::kBytes) or_else(text_like("^[0-9]+([KMG]iB)?$"));
-  if (type == Type::kCountOrAuto) {
-    or_else(R"("const":"auto")");
-    title += ", or \"auto\"";
-  }
-  return {std::move(title), std::move(members)};
+  if (type == Type::kCountOrAuto) or_else(R"("const":"auto")");
+  return {range_text(type, min, max), std::move(members)};
 }
 
 // One URL, or an array of several.

@@ -60,6 +60,13 @@ std::string in_unit(uint64_t number, Type type) {
   return fmt::format("{} bytes", number);
 }
 
+std::string range_text(Type type, uint64_t min, uint64_t max) {
+  const std::string range = max == kNoLimit
+                                ? fmt::format("{} or more", in_unit(min, type))
+                                : fmt::format("{} to {}", in_unit(min, type), in_unit(max, type));
+  return type == Type::kCountOrAuto ? range + ", or \"auto\"" : range;
+}
+
 std::string to_string(const Problem& problem) {
   std::string text = problem.file;
   if (problem.line != 0) text += fmt::format(":{}", problem.line);
@@ -159,8 +166,7 @@ std::optional<uint64_t> Problems::read_number(const Entry& entry, Type type, uin
   if (!number || *number < min || *number > max) {
     const std::string found =
         value.kind == Kind::kString ? value.text : fmt::format("{}", value.integer);
-    add(entry, fmt::format("must be from {} to {}, found {}", in_unit(min, type),
-                           in_unit(max, type), found));
+    add(entry, fmt::format("expected {}, found {}", range_text(type, min, max), found));
     return std::nullopt;
   }
   return number;

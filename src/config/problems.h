@@ -30,6 +30,8 @@ struct Entry {
 
 // A number as people write it: 64MiB, 500 ms.
 std::string in_unit(uint64_t number, Type type);
+// What numbers a key takes: 1 to 512, or "auto". `max` may be kNoLimit.
+std::string range_text(Type type, uint64_t min, uint64_t max);
 
 class Problems {
  public:

@@ -53,7 +53,7 @@ def test_every_problem_is_a_line_with_file_line_and_key(write):
     assert done.returncode == 78
     assert done.stdout.splitlines() == [
         f"{path}:5: methods.echo.timeout_mss: unknown key; did you mean timeout_ms?",
-        f"{path}:7: workers.count: must be from 1 to 512, found 0",
+        f"{path}:7: workers.count: expected 1 to 512, or \"auto\", found 0",
         f"{path}:8: limit: unknown section; did you mean limits?",
     ]
 

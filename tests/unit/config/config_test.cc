@@ -220,7 +220,7 @@ TEST_CASE("config: a wrong type says what was expected and what was found") {
   CHECK(has_problem(kEcho + "[handlers.burn]\nx = inf", "cannot be written as JSON"));
   for (const std::string batch : {"0", "65"}) {
     CHECK(has_problem(kEcho + "[handlers.burn]\nbatch = " + batch,
-                      "handlers.burn.batch: must be from 1 to 64, found " + batch));
+                      "handlers.burn.batch: expected 1 to 64, found " + batch));
   }
   CHECK(has_problem(kEcho + "[handlers.burn]\nx = \"a\\u0000\"", "a NUL in it"));
   CHECK(has_problem(kEcho + "[handlers.burn]\n\"x\\u0000y\" = 1",
@@ -231,14 +231,14 @@ TEST_CASE("config: a wrong type says what was expected and what was found") {
 }
 
 TEST_CASE("config: a number out of range states the limits") {
-  CHECK(has_problem(kEcho + "[workers]\ncount = 0", "must be from 1 to 512, found 0"));
-  CHECK(has_problem(kEcho + "[workers]\ncount = 513", "must be from 1 to 512, found 513"));
-  CHECK(has_problem(kEcho + "timeout_ms = -1", "must be from 1 ms to 3600000 ms, found -1"));
+  CHECK(has_problem(kEcho + "[workers]\ncount = 0", "expected 1 to 512, or \"auto\", found 0"));
+  CHECK(has_problem(kEcho + "[workers]\ncount = 513", "expected 1 to 512, or \"auto\", found 513"));
+  CHECK(has_problem(kEcho + "timeout_ms = -1", "expected 1 ms to 3600000 ms, found -1"));
   CHECK(has_problem(kEcho + "[limits]\nrequests_in_flight = 1000001",
-                    "must be from 1 to 1000000, found 1000001"));
-  CHECK(has_problem(kEcho + "[limits]\nrequest_bytes = '2GiB'",
-                    "must be from 1KiB to 1GiB, found 2GiB"));
-  CHECK(has_problem(kEcho + "attempts = 0", "must be from 1 to 10, found 0"));
+                    "expected 1 to 1000000, found 1000001"));
+  CHECK(
+      has_problem(kEcho + "[limits]\nrequest_bytes = '2GiB'", "expected 1KiB to 1GiB, found 2GiB"));
+  CHECK(has_problem(kEcho + "attempts = 0", "expected 1 to 10, found 0"));
   for (const char* limit : {"1", "512"})
     CHECK(problems_of(kEcho + "[workers]\ncount = " + limit).empty());
 }

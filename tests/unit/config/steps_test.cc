@@ -37,8 +37,7 @@ TEST_CASE("config: a step is of one kind, with the keys of its kind") {
   CHECK(has_problem(with_steps("{ parallel = [{ fetch = 'u' }, { fetch = 'v' }] }"),
                     "expected a last step with one output"));
   CHECK(has_problem(with_steps("{ fetch = 'u', optional = 1 }"), "optional: expected true or"));
-  CHECK(
-      has_problem(with_steps("{ fetch = 'u', timeout_ms = 0 }"), "timeout_ms: must be from 1 ms"));
+  CHECK(has_problem(with_steps("{ fetch = 'u', timeout_ms = 0 }"), "timeout_ms: expected 1 ms"));
   CHECK(has_problem(with_steps("{ fetch = 'u', method = 'get' }"), "unknown method \"get\""));
   CHECK(has_problem(with_steps("{ fetch = 'u', method = 'GET', body = {} }"), "a GET has no body"));
   CHECK(has_problem(with_steps("{ fetch = 'v', path = '/a' }"), "expected an upstream whose url"));
@@ -185,9 +184,9 @@ TEST_CASE("config: a hedge has a time, and only idempotent requests are hedged")
   CHECK(has_problem(with("{ after = 5 }", post), "is a POST to an upstream with hedge"));
   for (const char* bad : {"p100", "p49", "95", "p9x", ""})
     CHECK(has_problem(with("{ after = '" + std::string(bad) + "' }"), "hedge.after: expected"));
-  CHECK(has_problem(with("{ after = 0 }"), "hedge.after: must be from 1 ms"));
+  CHECK(has_problem(with("{ after = 0 }"), "hedge.after: expected 1 ms"));
   CHECK(has_problem(with("{ budget_percent = 5 }"), "hedge: has no after"));
-  CHECK(has_problem(with("{ after = 5, budget_percent = 101 }"), "budget_percent: must be from 1"));
+  CHECK(has_problem(with("{ after = 5, budget_percent = 101 }"), "budget_percent: expected 1"));
   CHECK(has_problem(with("{ after = 5, budget = 5 }"), "budget: unknown key"));
   CHECK(has_problem(with("true"), "hedge: expected a table"));
 }
@@ -213,8 +212,8 @@ TEST_CASE("config: only one url with a host name can be resolved") {
 TEST_CASE("config: attempts, idempotent and breaker have limits and kinds") {
   const std::string upstream = kEcho + "[upstreams.u]\nurl = 'http://x/'\n";
   CHECK(problems_of(upstream + "idempotent = true\nattempts = 5\nbreaker = true").empty());
-  CHECK(has_problem(upstream + "attempts = 6", "attempts: must be from 1 to 5"));
-  CHECK(has_problem(upstream + "attempts = 0", "attempts: must be from 1 to 5"));
+  CHECK(has_problem(upstream + "attempts = 6", "attempts: expected 1 to 5"));
+  CHECK(has_problem(upstream + "attempts = 0", "attempts: expected 1 to 5"));
   CHECK(has_problem(upstream + "idempotent = 1", "idempotent: expected true or false"));
   CHECK(has_problem(upstream + "breaker = 'yes'", "breaker: expected true or false"));
   CHECK(has_problem(upstream + "retries = 2", "retries: unknown key"));
@@ -229,8 +228,8 @@ TEST_CASE("config: a cache has known members and keeps something") {
   }
   CHECK(has_problem(upstream + "{ ttl_m = 1 }",
                     "upstreams.u.cache.ttl_m: unknown key; did you mean ttl_ms?"));
-  CHECK(has_problem(upstream + "{ ttl_ms = -1 }", "cache.ttl_ms: must be from 0 ms to"));
-  CHECK(has_problem(upstream + "{ ttl_ms = 1, bytes = 1 }", "cache.bytes: must be from 64KiB to"));
+  CHECK(has_problem(upstream + "{ ttl_ms = -1 }", "cache.ttl_ms: expected 0 ms to"));
+  CHECK(has_problem(upstream + "{ ttl_ms = 1, bytes = 1 }", "cache.bytes: expected 64KiB to"));
   CHECK(has_problem(upstream + "true", "cache: expected a table, found true"));
   CHECK(has_problem(upstream + "{ bytes = '1MiB' }",
                     "cache: keeps no response; expected a time, such as ttl_ms = 1000"));

@@ -10,7 +10,7 @@
 #include <map>
 
 #include "base/status.h"
-#include "base/telemetry/histogram.h"
+#include "bench/histogram.h"
 #include "bench/options.h"
 
 namespace ringmaster::bench {

@@ -1,4 +1,4 @@
-#include "base/telemetry/histogram.h"
+#include "bench/histogram.h"
 
 #include <algorithm>
 #include <bit>

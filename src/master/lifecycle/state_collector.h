@@ -11,8 +11,8 @@
 
 namespace ringmaster::master {
 
-// Leaves out the health, the uptime and the configuration, which its caller knows. Collects at most
-// 1,000 clients.
+// Leaves out what its caller knows: the health, the uptime, the configuration with its hash, the
+// trace spans. Collects at most 1,000 clients.
 ServerState collect_state(const Rollout& rollout, const Frontend& frontend);
 
 // Eight digits that change with each change of the effective configuration.

@@ -58,10 +58,12 @@ case $build in
       tests/e2e/*/test_{quarantine,long_messages,upstream,hostile_upstreams,reload,shutdown}.py)
     # gcc 12's TSan needs memory at addresses that a kernel with much address randomization may have
     # used: TSan then stops with "unexpected memory mapping".
+    fixed=()
     if setarch -R true 2> /dev/null; then
-      exec setarch -R scripts/test.sh build/tsan --deadline-s "$deadline_s" "${threads[@]}"
+      fixed=(setarch -R)
+    else
+      echo "check: address randomization cannot be turned off here; TSan may refuse to start" >&2
     fi
-    echo "check: address randomization cannot be turned off here; TSan may refuse to start" >&2
-    exec scripts/test.sh build/tsan --deadline-s "$deadline_s" "${threads[@]}"
+    exec "${fixed[@]}" scripts/test.sh build/tsan --deadline-s "$deadline_s" "${threads[@]}"
     ;;
 esac

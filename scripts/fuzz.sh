@@ -1,6 +1,6 @@
 #!/bin/bash
 # fuzz.sh long|short [FUZZER]: runs every fuzzer of tests/fuzz, or one, with its number of inputs.
-# The last line is "N passed, N failed, N skipped".
+# Without FUZZER the last line is "N passed, N failed, N skipped".
 #
 # short: always the same inputs, for `make check`. long: other inputs each time, starting from those
 # that build/fuzz/corpus keeps. An input that fails is kept in build/fuzz/findings:

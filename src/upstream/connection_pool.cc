@@ -42,7 +42,7 @@ ConnectionPool::ConnectionPool(uv_loop_t* loop, const UpstreamOptions& options, 
       has_address_(host_name_of(options.url).empty()),
       is_name_known_(has_address_),
       share_(curl_share_init()),
-      name_found_(make_handle<uv_timer_t>(loop, this, uv_timer_init)) {
+      begin_soon_(make_handle<uv_timer_t>(loop, this, uv_timer_init)) {
   RM_ASSERT(share_ != nullptr);
   curl_share_setopt(share_.get(), CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS);
   curl_share_setopt(share_.get(), CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
@@ -64,7 +64,7 @@ void ConnectionPool::adopt(Transfer& transfer) {
 }
 
 void ConnectionPool::start(Transfer& transfer) {
-  if (turns_.is_empty() && has_room()) return begin(transfer, find_room(transfer.address));
+  if (turns_.is_empty() && has_room()) return begin(transfer, find_room(transfer));
   transfer.turn = turns_.push(transfer.client, &transfer);
   ++waiting_;
   watch_deadline(transfer);
@@ -78,6 +78,7 @@ void ConnectionPool::remove(Transfer& transfer) {
   }
   uv_timer_stop(transfer.timer.get());
   --running_;
+  std::erase(looking_up_, &transfer);
   std::exchange(transfer.multi, nullptr)->remove(transfer.easy.get());
   begin_waiting();
 }
@@ -102,15 +103,56 @@ void ConnectionPool::end_idle_except(std::span<const std::string> addresses) {
 // Whether one more transfer need not wait.
 bool ConnectionPool::has_room() const {
   if (running_ >= limit_) return false;
-  const auto is_in_use = [](const Multi& multi) { return multi.loop->transfers() > 0; };
-  if (!is_name_known_ && std::ranges::any_of(multis_, is_in_use)) return false;
+  if (!is_name_known_) {
+    size_t open = 0;
+    for (const Multi& multi : multis_)
+      open += open_room(multi);
+    if (looking_up_.size() > open) return false;
+  }
   const auto takes_more = [&](const Multi& multi) { return multi.loop->has_room(streams()); };
   return may_add_multi() || std::ranges::any_of(multis_, takes_more);
 }
 
+// Whether libcurl may look the name up for this transfer, and get no answer.
+bool ConnectionPool::may_look_up(const Transfer& transfer) const {
+  return !is_name_known_ && transfer.address.empty();
+}
+
+size_t ConnectionPool::looking_up_in(const Multi& multi) const {
+  return static_cast<size_t>(std::ranges::count(looking_up_, multi.loop.get(), &Transfer::multi));
+}
+
+// How many more transfers to the name would find an open connection here.
+size_t ConnectionPool::open_room(const Multi& multi) const {
+  const bool may_begin = multi.address.empty() && multi.loop->has_room(streams());
+  return may_begin ? multi.loop->open_room() : 0;
+}
+
+// REQUIRES: has_room().
+CurlLoop& ConnectionPool::find_room(const Transfer& transfer) {
+  CurlLoop* const open = may_look_up(transfer) ? find_open() : nullptr;
+  return open != nullptr ? *open : find_room_for(transfer.address);
+}
+
+// The multi handle with the most open connections that no other transfer will take; null: none has
+// an open connection that is free.
+CurlLoop* ConnectionPool::find_open() const {
+  CurlLoop* found = nullptr;
+  std::pair<ptrdiff_t, size_t> most;
+  for (const Multi& multi : multis_) {
+    const size_t open = open_room(multi);
+    const std::pair left(static_cast<ptrdiff_t>(open - looking_up_in(multi)), open);
+    if (open == 0) continue;
+    if (found != nullptr && left <= most) continue;
+    found = multi.loop.get();
+    most = left;
+  }
+  return found;
+}
+
 // The first of the address's multi handles with room, so that no more connections are opened than
 // needed. With HTTP/2 the one of the first two that has fewer transfers. REQUIRES: has_room().
-CurlLoop& ConnectionPool::find_room(const std::string& address) {
+CurlLoop& ConnectionPool::find_room_for(const std::string& address) {
   const size_t used_together = is_multiplexed_ ? 2 : 1;
   const auto takes_more = [&](const Multi& multi) { return multi.loop->has_room(streams()); };
   const Multi* found = nullptr;
@@ -159,7 +201,9 @@ void ConnectionPool::begin(Transfer& transfer, CurlLoop& multi) {
     curl_easy_setopt(transfer.easy.get(), CURLOPT_PIPEWAIT, is_multiplexed_ ? 1L : 0L);
     watch_deadline(transfer);  // libcurl does not, while the transfer waits for a stream
   }
+  transfer.has_connection = false;
   transfer.multi = &multi;
+  if (may_look_up(transfer)) looking_up_.push_back(&transfer);
   ++running_;
   multi.add(transfer.easy.get());
 }
@@ -168,7 +212,7 @@ void ConnectionPool::begin_waiting() {
   while (!turns_.is_empty() && has_room()) {
     Transfer& next = *turns_.pop();
     stop_waiting(next);
-    begin(next, find_room(next.address));
+    begin(next, find_room(next));
   }
 }
 
@@ -189,29 +233,41 @@ void ConnectionPool::watch_deadline(Transfer& transfer) {
   uv_timer_start(transfer.timer.get(), at_deadline, ms_until(transfer.deadline_ns, now_ns()), 0);
 }
 
-// libcurl must not be called from its callback: the timer starts the fetches that waited for the
-// name.
-void ConnectionPool::on_opened() {
-  if (std::exchange(is_name_known_, true) || turns_.is_empty()) return;
+// For libcurl's callbacks, from which libcurl must not be called.
+void ConnectionPool::begin_waiting_soon() {
+  if (turns_.is_empty()) return;
   const auto begin = [](uv_timer_t* timer) {
     static_cast<ConnectionPool*>(timer->data)->begin_waiting();
   };
-  uv_timer_start(name_found_.get(), begin, 0, 0);
+  uv_timer_start(begin_soon_.get(), begin, 0, 0);
+}
+
+void ConnectionPool::on_opened() {
+  if (std::exchange(is_name_known_, true)) return;
+  looking_up_.clear();
+  begin_waiting_soon();
+}
+
+void ConnectionPool::on_connected(Transfer& transfer) {
+  transfer.has_connection = true;
+  if (std::erase(looking_up_, &transfer) > 0) begin_waiting_soon();
 }
 
 void ConnectionPool::on_ended(CURL* easy, CURLcode code) {
+  char* user = nullptr;
+  curl_easy_getinfo(easy, CURLINFO_PRIVATE, &user);
+  auto& transfer = *reinterpret_cast<Transfer*>(user);
   curl_off_t lookup_us = 0;
   curl_easy_getinfo(easy, CURLINFO_NAMELOOKUP_TIME_T, &lookup_us);
-  // 0: the transfer ended before the lookup. A transfer on a kept connection makes no lookup, but
-  // its time is not 0 either. So the name counts as known: fetches must not wait for a lookup when
-  // a connection is free.
-  is_name_known_ = has_address_ || lookup_us > 0;
+  // 0: no lookup has ended. A transfer that joins an HTTP/2 connection in use makes none. One on an
+  // idle connection makes none either, although its time is not 0: it leaves the name as it is.
+  const bool got_no_address = lookup_us == 0 && !transfer.has_connection;
+  if (!has_address_ && (got_no_address || code == CURLE_COULDNT_RESOLVE_HOST))
+    is_name_known_ = false;
   long version = CURL_HTTP_VERSION_NONE;
   if (may_multiplex_) curl_easy_getinfo(easy, CURLINFO_HTTP_VERSION, &version);
   if (version != CURL_HTTP_VERSION_NONE) is_multiplexed_ = version == CURL_HTTP_VERSION_2_0;
-  char* user = nullptr;
-  curl_easy_getinfo(easy, CURLINFO_PRIVATE, &user);
-  end(*reinterpret_cast<Transfer*>(user), code);
+  end(transfer, code);
 }
 
 void ConnectionPool::end(Transfer& transfer, CURLcode code) {

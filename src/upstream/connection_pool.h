@@ -16,8 +16,10 @@
 //          (unless HttpVersion::kHttp2 does), a connection serves one transfer. The same holds if
 //          later responses come by HTTP/1.1. If a server allows fewer streams, libcurl opens
 //          further connections, and the transfers beyond these wait in libcurl, in their order.
-// Limits:  `connections`, and set_limit(). One transfer looks an unknown name up while the others
-//          wait: each lookup is a thread, which libcurl cannot end if no DNS server answers.
+// Limits:  `connections`, and set_limit(). Before the first lookup of the name has succeeded, and
+//          after a lookup that failed or got no answer in time, one transfer looks the name up, and
+//          others begin only on connections that are open: each lookup is a thread, which libcurl
+//          cannot end if no DNS server answers.
 #pragma once
 
 #include <algorithm>
@@ -50,9 +52,10 @@ class ConnectionPool {
     uint64_t deadline_ns = 0;
     const void* client = nullptr;  // identifies its client; never dereferenced
     ConnectionPool* pool = nullptr;
-    UvHandle<uv_timer_t> timer;  // ends it at its deadline, where libcurl does not
-    uint64_t began_ns = 0;       // when it was given a connection
-    CurlLoop* multi = nullptr;   // that runs the transfer; null: the transfer waits, at `turn`
+    UvHandle<uv_timer_t> timer;   // ends it at its deadline, where libcurl does not
+    uint64_t began_ns = 0;        // when it was given a connection
+    CurlLoop* multi = nullptr;    // that runs the transfer; null: the transfer waits, at `turn`
+    bool has_connection = false;  // that is made: its request could be sent
     Turns::Place turn;
   };
   // A transfer has ended, in any way. CURLE_OPERATION_TIMEDOUT: maybe it never had a connection.
@@ -69,6 +72,8 @@ class ConnectionPool {
   // Another client needs this transfer, too. If the transfer waits, it moves to the end of that
   // client's queue, provided that fewer transfers come before it there.
   void share_turn(Transfer& transfer, const void* client);
+  // Call from CURLOPT_PREREQFUNCTION: libcurl is about to send the request. Does not call libcurl.
+  void on_connected(Transfer& transfer);
 
   // From now on at most so many transfers are given connections.
   void set_limit(uint64_t transfers);
@@ -105,13 +110,19 @@ class ConnectionPool {
   void end(Transfer& transfer, CURLcode code);
   void on_opened();
   bool has_room() const;
+  bool may_look_up(const Transfer& transfer) const;
+  size_t looking_up_in(const Multi& multi) const;
+  size_t open_room(const Multi& multi) const;
   bool may_add_multi() const { return multis_.size() * connections_each_ < connections_; }
-  CurlLoop& find_room(const std::string& address);
+  CurlLoop& find_room(const Transfer& transfer);
+  CurlLoop* find_open() const;
+  CurlLoop& find_room_for(const std::string& address);
   CurlLoop* take_multi(const std::string& address);
   // The transfers at once of one connection.
   size_t streams() const { return is_multiplexed_ ? CurlLoop::kStreamsMax : 1; }
   void begin(Transfer& transfer, CurlLoop& multi);
   void begin_waiting();
+  void begin_waiting_soon();
   void stop_waiting(Transfer& transfer);
   void watch_deadline(Transfer& transfer);
 
@@ -123,14 +134,15 @@ class ConnectionPool {
   uint64_t limit_ = UINT64_MAX;
   uint64_t running_ = 0;  // transfers that have a connection
   const OnDone on_done_;
-  const bool has_address_;  // no name is looked up
-  bool is_name_known_;
+  const bool has_address_;                   // no name is looked up
+  bool is_name_known_;                       // the last lookup has succeeded
+  std::vector<const Transfer*> looking_up_;  // begun since the name is unknown; no connection yet
   std::unique_ptr<CURLSH, FreeShare> share_;
   std::vector<Multi> multis_;  // never removed
   Turns turns_;                // the transfers that wait
   size_t waiting_ = 0;         // their count
   telemetry::MovingAverage took_ns_;
-  UvHandle<uv_timer_t> name_found_;  // begins the transfers that waited for the name
+  UvHandle<uv_timer_t> begin_soon_;  // begins the transfers that wait
 };
 
 }  // namespace ringmaster::upstream

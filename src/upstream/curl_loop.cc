@@ -67,6 +67,20 @@ bool CurlLoop::is_http1(int local_port) const {
   });
 }
 
+// Without events, an idle connection has ended, or has input of HTTP/2 that may be its end.
+size_t CurlLoop::open_room() const {
+  size_t idle = 0, streams = 0;
+  for (const auto& [socket, watch] : watches_) {
+    if (!watch.is_kept || watch.events == 0) continue;
+    if (watch.is_http2) {
+      streams += kStreamsMax;
+    } else if (watch.is_idle) {
+      ++idle;
+    }
+  }
+  return idle + (streams - std::min(streams, transfers_));
+}
+
 int CurlLoop::on_open(void* user, curl_socket_t socket, curlsocktype) {
   auto* self = static_cast<CurlLoop*>(user);
   self->events_.on_opened();

@@ -47,6 +47,8 @@ class CurlLoop {
   // Whether a response has come by HTTP/1.1 on a connection that has this port here.
   bool is_http1(int local_port) const;
 
+  // How many more transfers would find an open connection, and open none.
+  size_t open_room() const;
   // Transfers that were added and not removed.
   size_t transfers() const { return transfers_; }
   // Whether one more transfer would find a connection, if each connection serves `streams`.

@@ -118,6 +118,7 @@ int HttpClient::Curl::before_request(void* user, char*, char*, int, int local_po
   if (!fetch->request.is_repeatable && was_sent(*fetch) && !was_refused)
     return CURL_PREREQFUNC_ABORT;
   fetch->was_http1 = fetch->curl->pool.is_http1(*fetch, local_port);
+  fetch->curl->pool.on_connected(*fetch);
   return CURL_PREREQFUNC_OK;
 }
 

@@ -29,11 +29,13 @@ def fetched(number: int) -> bytes:
 @pytest.fixture
 def asking(server, tmp_path):
     """asking(tls=..., lines=..., **upstream) -> a server whose method `m` is a fetch from nginx,
-    nginx, and the Collector behind that. With relayed=True, a Relay stands before nginx, and takes
-    its place among the three. The files ours.pem and ours.key are a client's."""
+    nginx, and the Collector behind that. `host`: nginx's, in the URL. With relayed=True, a Relay
+    stands before nginx, and takes its place among the three. The files ours.pem and ours.key are a
+    client's."""
     with ExitStack() as at_end:
 
-        def start(http2=True, tls=True, lines="", step=FETCH, relayed=False, **upstream):
+        def start(http2=True, tls=True, lines="", step=FETCH, relayed=False, host="127.0.0.1",
+                  **upstream):
             behind = at_end.enter_context(Collector(unix=tmp_path / "behind", echoes=True))
             tls_lines = ""
             if tls:
@@ -44,7 +46,7 @@ def asking(server, tmp_path):
                 upstream["tls_ca_file"] = ca.file
             nginx = at_end.enter_context(Nginx(tmp_path, behind, http2, tls_lines, lines))
             front = at_end.enter_context(Relay(nginx.port)) if relayed else nginx
-            url = f"{'https' if tls else 'http'}://127.0.0.1:{front.port}"
+            url = f"{'https' if tls else 'http'}://{host}:{front.port}"
             keys = {"url": url, "timeout_ms": 20_000} | upstream
             running = server(upstreams={"a": keys}, methods={
                 "m": {"steps": [step]}, "short": {"steps": [step | {"timeout_ms": 100}]}})
@@ -94,6 +96,18 @@ def test_fetches_at_once_share_two_connections(asking, http):
         answers = client.answers(150)
     assert results(answers, range(150)) == [{"n": number} for number in range(150)]
     assert shares(behind, 150) == [75, 75]
+
+
+def test_a_fetch_on_a_connection_in_use_does_not_forget_the_name(asking):
+    """Such a fetch makes no lookup. After it, fetches begin at once as before: the upstream answers
+    no fetch of a round before all have come."""
+    running, _, behind = asking(http="2", connections=1, host="localhost")
+    with running.connect() as client:
+        for begin in range(0, 40, 10):
+            numbers = range(begin, begin + 10)
+            behind.hold(10)
+            client.send(b"".join(map(fetch, numbers)))
+            assert results(client.answers(10), numbers) == [{"n": number} for number in numbers]
 
 
 def test_fetches_wait_for_the_handshake_of_their_connection(asking):

@@ -262,3 +262,86 @@ def test_a_name_is_looked_up_once(fetching, tmp_path):
             answers = client.answers(50)
         assert all(answers[id]["result"] == {"what": id} for id in range(50))
         assert calls.read_text() == "upstream.test\n"
+
+
+class OutdatedName:
+    """The host name upstream.test. Its lookups end once `found`, and libcurl looks it up again once
+    `outdated`."""
+
+    def __init__(self, folder: Path):
+        self.found, self.outdated = folder / "names", folder / "names.outdated"
+        self._calls = folder / "names.calls"
+        self.before = ["env", *with_names(folder), f"SLOW_NAMES={self.found}"]
+
+    def lookups(self) -> int:
+        return self._calls.read_text().count("\n")
+
+
+@pytest.fixture
+def outdated(server, tmp_path):
+    """outdated(): a server that asks upstream.test in its methods fetch and short. Two connections
+    are open, and the fetches 1 and 2 are under way on them. The name is outdated, and the fetch of
+    a third connection has got no answer to its lookup. Gives a client, the name, and the events
+    that end the fetches 1 and 2."""
+    name = OutdatedName(tmp_path)
+    held = {1: threading.Event(), 2: threading.Event()}
+    come = {1: threading.Event(), 2: threading.Event()}
+
+    def serve(connection, body):
+        what = json.loads(body)["what"]
+        if what in held:
+            come[what].set()
+            held[what].wait()
+        connection.sendall(answer(body))
+
+    with ScriptedUpstream(serve) as upstream, ExitStack() as at_end:
+        for event in held.values():
+            at_end.callback(event.set)
+        at_end.callback(name.found.touch)
+
+        def start():
+            running = server(
+                before=name.before,
+                upstreams={"users": {"url": f"http://upstream.test:{upstream.port}/",
+                                     "timeout_ms": 20_000}},
+                methods={"fetch": {"steps": [FETCH]},
+                         "short": {"steps": [FETCH | {"timeout_ms": 100}]}})  # fmt: skip
+            client = running.connect()
+            name.found.touch()
+            for what in held:
+                client.send(fetch(what, what))
+                assert come[what].wait(20)
+            name.found.unlink()
+            name.outdated.touch()
+            before = name.lookups()
+            with pytest.raises(RpcError) as late:
+                client.call("short", {"what": 0})
+            assert late.value.data["reason"] == "timeout"
+            assert name.lookups() == before + 1
+            return client, name, held
+
+        yield start
+
+
+def test_fetches_on_open_connections_hold_up_no_lookup(outdated):
+    """The fetches 1 and 2 are under way, and neither looks the name up."""
+    client, name, _ = outdated()
+    name.found.touch()
+    assert client.call("fetch", {"what": 3}) == {"what": 3}
+
+
+def test_open_connections_serve_fetches_while_one_looks_the_name_up(outdated):
+    """No lookup ends. All fetches but the first one are served by the connection of fetch 2, one
+    after the other."""
+    client, name, held = outdated()
+    before = name.lookups()
+    client.send(b"".join(fetch(what, what) for what in range(10, 20)))
+    wait_until(lambda: name.lookups() == before + 1, "the name to be looked up")
+    held[2].set()
+    answers = client.answers(10)
+    assert answers.keys() == {2, *range(11, 20)}
+    assert all(answers[what]["result"] == {"what": what} for what in answers)
+    assert name.lookups() == before + 1
+    name.found.touch()
+    held[1].set()
+    assert client.answers(2).keys() == {1, 10}

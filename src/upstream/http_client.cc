@@ -69,8 +69,8 @@ struct HttpClient::Curl {
   void recycle(Fetch* fetch);
 
   const UpstreamOptions& options;
-  const std::string whole_url;  // of a fetch without a target
-  const std::string base_url;   // a target is appended to it
+  const std::string whole_url;  // of a fetch without a path: a query is appended to it
+  const std::string base_url;   // a path is appended to it
   ConnectionPool pool;
   std::vector<std::unique_ptr<Fetch>> idle;  // for reuse
   std::vector<std::unique_ptr<Fetch>> busy;
@@ -224,7 +224,7 @@ std::string HttpClient::Curl::fault_of_redirect(const Fetch& fetch, long status)
 void HttpClient::Curl::set_url(Fetch& fetch) const {
   const std::string& target = fetch.request.target;
   if (target.empty() && fetch.url == whole_url) return;
-  fetch.url = target.empty() ? whole_url : base_url + target;
+  fetch.url = (target.starts_with('/') ? base_url : whole_url) + target;
   curl_easy_setopt(fetch.easy.get(), CURLOPT_URL, fetch.url.c_str());
 }
 

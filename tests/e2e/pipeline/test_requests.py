@@ -53,6 +53,15 @@ def test_a_get_with_path_query_and_headers(asking, upstream, tmp_path):
     assert upstream.received[1].path == "/v1/users/1/profile?fields=x%26y&n=2&q=a%20b"
 
 
+@pytest.mark.parametrize("url, path", [("/search/", "/search/?q=x"), ("/search", "/search?q=x"),
+                                       ("", "/?q=x"), ("/", "/?q=x")])
+def test_a_query_without_a_path_follows_the_url_as_it_is(asking, upstream, url, path):
+    running = asking([{"fetch": "a", "query": {"q": "${params.q}"}}],
+                     {"a": {"url": upstream.url + url}})
+    running.call("m", {"q": "x"})
+    assert [one.path for one in upstream.received] == [path]
+
+
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "POST"])
 def test_other_methods_with_and_without_a_body(asking, upstream, method):
     steps = [{"fetch": "a", "as": "b", "method": method, "body": {"a": "${params.x}"}},

@@ -40,9 +40,11 @@ uint64_t unix_offset_ns() {
          now_ns();
 }
 
-// An answer with a status outside kAgain says that the batch itself is wrong. A reason that is not
-// "http_..." means that no complete answer came: the batch may be sent again.
+// An answer with a status outside kAgain says that the batch itself is wrong. "too_large" is a
+// success whose body is no answer of a collector: the next one would be as long. Any other reason
+// means that no complete answer came: the batch may be sent again.
 bool may_try_again(std::string_view reason) {
+  if (reason == "too_large") return false;
   constexpr std::string_view kAgain[] = {"http_429", "http_502", "http_503", "http_504"};
   return !reason.starts_with("http_") || std::ranges::find(kAgain, reason) != std::end(kAgain);
 }

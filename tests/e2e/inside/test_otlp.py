@@ -116,6 +116,17 @@ def test_a_batch_is_tried_again_where_the_collector_is_busy_only(server):
         assert len(collector.received) == 3
 
 
+def test_a_batch_whose_answer_is_too_long_is_not_sent_again(server):
+    with Collector((200, "x" * (64 * 1024 + 1))) as collector:
+        running = server(listen=ON, telemetry={"otlp": collector.url, "one_of": 1})
+        running.call("echo", [1])
+        running.wait_for_line(r'event=traces_dropped spans=3 why=".*a body of more than 65536')
+        running.call("echo", [2])
+        first, second = collector.wait_for_spans(6)[::3]
+        assert first["traceId"] != second["traceId"]
+        assert len(collector.received) == 2
+
+
 def test_what_the_collector_rejects_is_counted(server):
     answer = '{"partialSuccess": {"rejectedSpans": "2", "errorMessage": "too old"}}'
     with Collector((200, answer)) as collector:

@@ -3,9 +3,17 @@
 #include <algorithm>
 
 namespace ringmaster::upstream {
+namespace {
+
+bool are_ipv6(const std::vector<std::string>& addresses) {
+  return addresses.front().find(':') != std::string::npos;
+}
+
+}  // namespace
 
 std::vector<std::string> AddressHistory::add(const std::vector<std::string>& found,
                                              uint64_t now_ns) {
+  if (!last_.empty() && are_ipv6(last_) != are_ipv6(found)) *this = {};
   const auto is_old = [&](uint64_t then_ns) { return now_ns - then_ns > kKeptNs; };
   std::erase_if(found_ns_, [&](const auto& one) { return is_old(one.second); });
   std::erase_if(rotated_ns_, is_old);

@@ -6,6 +6,8 @@
 //         shows this if more than half of what it finds had been found before, but not by the last
 //         lookup. After kRotationsMin such lookups within kKeptNs, an address is gone only once no
 //         lookup has found it for kKeptNs.
+// Family: a lookup finds IPv4 or IPv6 addresses only. When it finds those of the other family, all
+//         former ones are gone.
 // Memory: the addresses of the lookups of the last kKeptNs.
 #pragma once
 

@@ -49,6 +49,15 @@ TEST_CASE("address history: an address that comes and goes alone is left out mea
   }
 }
 
+TEST_CASE("address history: addresses of one family are never used with those of the other") {
+  Lookups lookups;
+  const Addresses one{"10.0.0.1", "10.0.0.2"}, other{"fe80::1", "fe80::2"};
+  for (int i = 0; i < 5; ++i) {
+    CHECK(lookups.find(one) == one);
+    CHECK(lookups.find(other) == other);
+  }
+}
+
 TEST_CASE("address history: where each lookup finds another part, the parts count together") {
   Lookups lookups;
   lookups.find({"a", "b"});

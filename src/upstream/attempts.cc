@@ -55,6 +55,7 @@ struct Attempts::Fetch {
   Balancer::Addresses tried = 0;
   Copy copies[2];                    // the second one is a hedge
   std::optional<Due::iterator> due;  // when it fails, is sent again or hedged
+  std::optional<Failure> failure;    // of the last attempt, while the next one waits for its time
 
   bool is_sent() const { return copies[0].sent != nullptr || copies[1].sent != nullptr; }
   bool take_bytes(Copy& copy, std::string_view bytes, uint64_t expected);
@@ -186,6 +187,7 @@ bool Attempts::try_again(Copy& copy, const Failure& failure, uint64_t now_ns) {
   --fetch.attempts_left;
   if (must_pause) {
     stop_waiting(fetch);  // the fetch is not hedged any more
+    fetch.failure = failure;
     wait(fetch, at_ns, now_ns);
   } else {
     repeat(copy, now_ns);
@@ -321,14 +323,19 @@ void Attempts::look_at_due() {
   if (!due_.empty()) look_again(now);
 }
 
+// The breaker lets no attempt of the fetch pass.
 void Attempts::refuse(Fetch& fetch, uint64_t now_ns) {
-  Failure failure{
-      "breaker_open",
-      fmt::format("upstream {}: not asked, since its last fetches have failed", options_.name)};
+  const uint64_t took_ns = fetch.failure ? now_ns - fetch.began_ns : 0;
+  Failure failure =
+      std::move(fetch.failure)
+          .value_or(
+              Failure{"breaker_open",
+                      fmt::format("upstream {}: not asked, since its last fetches have failed",
+                                  options_.name)});
   failure.retry_after_ms = (breaker_.is_open() ? breaker_.wait_ns(now_ns) : 0) / kNsPerMs + 1;
   const auto done = std::move(fetch.request.on_done);
   recycle(fetch);
-  done(std::move(failure), 0);
+  done(std::move(failure), took_ns);
 }
 
 void Attempts::recycle(Fetch& fetch) {

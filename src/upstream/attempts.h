@@ -12,7 +12,7 @@
 //          must not be done twice is sent again only if it has reached nobody (`connect`,
 //          `resolve`). The next attempt begins at once, unless the upstream has named a time
 //          (retry_after_ms) and no other address is left: then at that time, if the fetch's timeout
-//          allows.
+//          allows. If the breaker is open then, the fetch fails as its last attempt did.
 // Hedges:  a fetch that has no whole answer after HedgeDelay is sent a second time, if it may be
 //          done twice, within a budget of its own. A fetch that finds the budget empty is hedged
 //          once a later fetch has filled it. The first whole answer decides, or the first 64 KiB of
@@ -20,8 +20,8 @@
 // Bodies:  no byte is held back, but for the first 64 KiB of each copy of a fetch that may be
 //          hedged. From the first byte of a body that on_bytes got, no other attempt follows: if
 //          this attempt fails, so does the fetch. An error's body counts for nothing.
-// Breaker: while it is open, fetches fail in the next turn of the loop, with "breaker_open". The
-//          end of each attempt counts, as outcome.h says.
+// Breaker: while it is open, new fetches fail in the next turn of the loop, with "breaker_open".
+//          The end of each attempt counts, as outcome.h says.
 // Limit:   `in_flight`: a number, of which each HttpClient has an equal part, or an AdaptiveLimit
 //          for each HttpClient. Further attempts wait as they do for a connection.
 // Memory:  a fetch that may be sent again keeps a copy of its request until it ends. One that may

@@ -7,6 +7,7 @@ import pytest
 from client import RpcError, request
 from flaky_upstream import ALWAYS, FAILED, NEVER, Flaky, burst, counted, outcomes
 from proc import wait_until
+from scripted_upstream import ScriptedUpstream
 
 
 def test_the_breaker_spares_an_upstream_that_fails_and_sees_its_recovery(asking):
@@ -69,6 +70,28 @@ def test_the_deadlines_of_clients_do_not_open_the_breaker(asking):
                     client.call("m", {"what": number, "_meta": {"timeout_ms": 10}})
                 assert failed.value.code == -32012
         assert counted(running, "breaker_opened_total") == 0
+
+
+def test_a_fetch_that_waits_to_be_sent_again_while_the_breaker_opens(asking):
+    """The upstream was asked, and the fetch fails as it did then. Other fetches open the breaker
+    meanwhile, and take each probe as soon as it is due."""
+    busy = b"HTTP/1.1 503 Busy\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n"
+    serve = lambda connection, body: connection.sendall(busy if body == b'{"what":0}' else FAILED)
+    with ScriptedUpstream(serve) as upstream:
+        running = asking(upstream.url, breaker=True, idempotent=True, attempts=2, connections=1,
+                         timeout_ms=20_000, method={"timeout_ms": 20_000})
+        reasons = Counter()
+        with running.connect() as client:
+            client.send(request("m", {"what": 0}, 0))
+            for id in range(1, 1_000_000):
+                client.send(request("m", {"what": 1}, id))
+                ended = client.answer()
+                if ended["id"] == 0:
+                    break
+                reasons[ended["error"]["data"]["reason"]] += 1
+    assert reasons["breaker_open"] > 0
+    assert ended["error"]["data"]["reason"] == "http_503"
+    assert 0 < ended["error"]["data"]["retry_after_ms"] <= 801
 
 
 def test_requests_that_an_open_breaker_refuses_can_be_cancelled(asking):

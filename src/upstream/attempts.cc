@@ -159,7 +159,7 @@ void Attempts::send(Copy& copy, Breaker::Pass pass, uint64_t now_ns) {
 void Attempts::on_done(Copy& copy, std::optional<Failure> failure, uint64_t took_ns) {
   const uint64_t now = now_ns();
   const std::string_view reason = failure ? std::string_view(failure->reason) : "";
-  end_attempt(copy, outcome_of(reason, took_ns, now - copy.sent_ns), reason, took_ns, now);
+  end_attempt(copy, outcome_of(reason, took_ns, now - copy.fetch->began_ns), reason, took_ns, now);
   Fetch& fetch = *copy.fetch;
   Copy& other = fetch.copies[&copy == &fetch.copies[0] ? 1 : 0];
   if (fetch.answering == &other) return;  // this copy has lost
@@ -285,7 +285,7 @@ void Attempts::cut_off(Copy& copy, bool is_late, uint64_t now_ns) {
   const uint64_t took_ns = HttpClient::sent_for_ns(*copy.sent, now_ns);
   clients_[url_of(copy.choice)]->cancel(std::exchange(copy.sent, nullptr));
   const Outcome outcome =
-      is_late ? outcome_of("timeout", took_ns, now_ns - copy.sent_ns) : Outcome::kCutOff;
+      is_late ? outcome_of("timeout", took_ns, now_ns - copy.fetch->began_ns) : Outcome::kCutOff;
   end_attempt(copy, outcome, "timeout", took_ns, now_ns);
 }
 

@@ -18,7 +18,7 @@ enum class Outcome : uint8_t {
 bool is_fault(std::string_view reason);
 
 // `reason`: of the attempt's failure; empty: there was none. `took_ns`: the time with a connection.
-// `all_ns`: that time and the wait for the connection.
+// `all_ns`: since the fetch began, with its earlier attempts and the wait for the connection.
 Outcome outcome_of(std::string_view reason, uint64_t took_ns, uint64_t all_ns);
 
 }  // namespace ringmaster::upstream

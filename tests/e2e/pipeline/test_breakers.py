@@ -47,6 +47,19 @@ def test_an_upstream_that_hangs_until_the_methods_deadline_opens_the_breaker(ask
         assert found["timeout"] >= 10
 
 
+def test_a_hedge_that_begins_late_does_not_count_as_a_failure(asking):
+    """Five fetches without an answer open the breaker, hedged or not. Their hedges have a quarter
+    of the time."""
+    with Flaky() as upstream:
+        hedge = {"after": 300, "budget_percent": 100}
+        running = asking(upstream.url, breaker=True, idempotent=True, hedge=hedge, timeout_ms=400)
+        with running.connect() as client:
+            assert outcomes(client, 20) == {True: 20}
+            upstream.handler = lambda connection, body: None
+            assert outcomes(client, 6) == {"timeout": 5, "breaker_open": 1}
+        assert counted(running, "hedges_total") > 0
+
+
 def test_a_shared_fetch_that_outlasts_a_method_opens_the_breaker(asking):
     """The fetch was begun for a request with more time, which is cancelled."""
     with Flaky(ALWAYS, None) as upstream:

@@ -8,9 +8,12 @@ import pytest
 
 TAKES = """
     from dataclasses import dataclass
-    from typing import Any, Literal, Optional, TypedDict, Union
+    from typing import Any, List, Literal, NotRequired, Optional, TypedDict, Union
     class User(TypedDict, total=False):
         id: int
+    class Note(TypedDict):
+        id: int
+        text: "NotRequired[str]"
     @dataclass
     class Event:
         name: str
@@ -30,6 +33,8 @@ ANNOTATIONS = {
     "int | str": ([1, "a"], [None, []]),
     "Literal['a', 'b', 3]": (["a", 3], ["c", 4]),
     "User": ([{}, {"id": 1}, {"id": 1, "more": 2}], [{"id": "1"}, []]),
+    "Note": ([{"id": 1}, {"id": 1, "text": "a"}], [{"text": "a"}, {"id": 1, "text": 2}]),
+    "List": ([[], [1, "a"]], [{}]),
     "Any": ([None, 1, [{}]], []),
     "dict": ([{}], [[]]),
     "'int'": ([1], ["1"]),
@@ -59,6 +64,16 @@ def refusal(server, handler, **others):
          r"self-test: \S*handler.py:3: AssertionError: no"),
         ("class Run:\n def run(self): pass\n def self_test(self): return False", "Run",
          r"self-test: self_test\(\) returned False"),
+        ("import numpy as np\nclass Run:\n def run(self): pass\n"
+         " def self_test(self): return np.float64(1) == 2", "Run",
+         r"self-test: self_test\(\) returned False"),
+        ("class Run:\n def run(self): pass\n async def self_test(self): pass", "Run",
+         r"expected def, found async def"),
+        ("class Run:\n def run(self): pass\n async def run_batch(self, jobs): pass", "Run",
+         r"expected def, found async def"),
+        ("from dataclasses import dataclass\n@dataclass\nclass Node:\n next: 'Node | None' = None\n"
+         "def run(n: Node): pass", "run",
+         r"parameter n: expected no type that contains itself, found Node"),
         ("import functools\nrun = functools.partial(int, 1)", "run",
          r"expected a function or a class, found partial"),
         ("def run(a: set): pass", "run", r"parameter a: expected int, .*, found set"),

@@ -22,6 +22,8 @@ from typing import Any
 _SCALARS = {"int": 1, "float": 1.5, "str": "text", "bool": True}
 _BARE_KEY = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
 
+_ASYNC = "expected def, found async def: workers run one job at a time"
+
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 Classes = dict[str, ast.ClassDef]
 
@@ -47,7 +49,7 @@ def _parameters(function: Function) -> list[tuple[ast.arg, ast.expr | None]]:
     if given.posonlyargs or given.vararg:
         raise LeftOut("a parameter cannot be given by name")
     if isinstance(function, ast.AsyncFunctionDef):
-        raise LeftOut("expected def, found async def: workers run one job at a time")
+        raise LeftOut(_ASYNC)
     required = len(given.args) - len(given.defaults)
     defaults = [None] * required + given.defaults + given.kw_defaults
     return list(zip(given.args + given.kwonlyargs, defaults, strict=True))
@@ -68,6 +70,8 @@ def _class_parameters(cls: ast.ClassDef, classes: Classes) -> list[tuple[ast.arg
     init = _member(cls, "__init__", classes)
     if init and _needs_options(init):
         raise LeftOut("its __init__() needs options, which only a configuration can give")
+    if isinstance(batch, ast.AsyncFunctionDef):
+        raise LeftOut(_ASYNC)
     if run is None:
         return []
     is_static = any(_name(decorator) == "staticmethod" for decorator in run.decorator_list)

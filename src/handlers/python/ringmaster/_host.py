@@ -57,7 +57,8 @@ class Handler:
             self.run, self.run_batch = found, None
         else:
             raise Refused(f"{target}: expected a function or a class, found {type(found).__name__}")
-        if inspect.iscoroutinefunction(self.run or self.run_batch):
+        others = [getattr(self._object, name, None) for name in ("warm_up", "self_test")]
+        if any(map(inspect.iscoroutinefunction, (self.run, self.run_batch, *others))):
             raise Refused(f"{target}: expected def, found async def: workers run one job at a time")
         if fault := options.fault():
             raise Refused(f"{target}: {fault}")
@@ -90,8 +91,9 @@ class Handler:
     def self_test(self):
         test = getattr(self._object, "self_test", None)
         try:
-            if test is not None and test() is False:
-                raise Refused("self_test() returned False")
+            found = None if test is None else test()
+            if found is not None and not found:  # a comparison in NumPy gives NumPy's own False
+                raise Refused(f"self_test() returned {found!r}")
         except BaseException as error:
             traceback.print_exc()
             raise Refused(explain(error)) from None
@@ -122,8 +124,10 @@ def failure(error: BaseException, debug_bytes: int) -> tuple[int, str, Any]:
 
     `debug_bytes`: the most bytes of message and data together, with a traceback; 0: no traceback.
     """
-    if isinstance(error, ringmaster.Error):
-        return error.code, str(error), error.data
+    # A class derived from Error may never have called Error's __init__().
+    code = getattr(error, "code", None) if isinstance(error, ringmaster.Error) else None
+    if type(code) is int and -(2**31) <= code < 2**31:
+        return code, str(error), getattr(error, "data", None)
     if isinstance(error, Overrun):
         return OVERRAN, str(error), None
     text = _cut("".join(traceback.format_exception(error)), TRACEBACK_CHARACTERS)
@@ -155,6 +159,7 @@ def interrupt(*_):
 def _flush_output():
     """Called before a fork: else each worker would print the buffered text, too."""
     sys.stdout.flush()
+    sys.stderr.flush()
 
 
 def _reseed_numpy():

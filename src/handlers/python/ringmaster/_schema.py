@@ -59,7 +59,7 @@ def build_of(annotation: Any) -> Build | None:
         if len(builds) > 1:
             raise Unknown(f"expected a dataclass or None, found {annotation}")
         return lambda value: None if value is None else builds[0](value)
-    inner = build_of(arguments[-1]) if origin in (list, dict) else None
+    inner = build_of(arguments[-1]) if origin in (list, dict) and arguments else None
     if inner is None:
         return _build_typed_dict(annotation) if typing.is_typeddict(annotation) else None
     if origin is list:
@@ -87,6 +87,19 @@ def _fields(cls: type) -> dict[str, bool]:
     }
 
 
+def _keys(cls: type) -> dict[str, bool]:
+    """The keys of a TypedDict -> whether the key is required. Where annotations are texts,
+    __required_keys__ does not know of Required and NotRequired."""
+    found = {}
+    for name, hint in typing.get_type_hints(cls, include_extras=True).items():
+        while typing.get_origin(hint) is typing.Annotated:
+            hint = typing.get_args(hint)[0]
+        mark = typing.get_origin(hint)
+        is_marked = mark in (typing.Required, typing.NotRequired)
+        found[name] = mark is typing.Required if is_marked else name in cls.__required_keys__
+    return found
+
+
 def _schema_of_class(cls: type, within: tuple) -> dict[str, Any]:
     hints = typing.get_type_hints(cls)
     if _is_dataclass(cls):
@@ -94,7 +107,7 @@ def _schema_of_class(cls: type, within: tuple) -> dict[str, Any]:
         # The constructor would refuse other members.
         extra: dict[str, Any] = {"additionalProperties": False}
     else:
-        required = {name: name in cls.__required_keys__ for name in hints}
+        required = _keys(cls)
         extra = {}
     properties = {name: schema_of(hints[name], within) for name in required}
     names = [name for name, is_required in required.items() if is_required]

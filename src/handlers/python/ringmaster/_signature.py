@@ -52,12 +52,14 @@ class Signature:
             raise Unknown("expected one that can be given by name, found a positional one")
         has_default = parameter.default is not Parameter.empty
         is_view = annotation is memoryview
+        is_described = parameter.name != "_meta"  # the server's own, in every request
+        # schema_of() refuses a class that contains itself, of which build_of() finds no end.
+        schema = schema_of(annotation) if is_described and not is_view else {}
         build = None if is_view else build_of(annotation)
         filled = Filled(parameter.name, not has_default, is_view, build, parameter.default)
         self.parameters.append(filled)
-        if parameter.name == "_meta":  # the server's own, in every request
+        if not is_described:
             return
-        schema = {} if is_view else schema_of(annotation)
         described.append({"name": parameter.name, "schema": schema | default_of(parameter.default)})
         # In OpenRPC a required parameter cannot follow an optional one. In Python a keyword-only
         # parameter can: the description then says that it is optional.

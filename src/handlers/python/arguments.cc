@@ -145,11 +145,13 @@ bool Signature::complete(const rm_job& job, PyObject* arguments, Answer& answer)
     if (value == nullptr || parameter.build.get() == Py_None) continue;
     const Ref built = Ref::own(PyObject_CallOneArg(parameter.build.get(), value));
     if (built && PyDict_SetItem(arguments, parameter.key.get(), built.get()) == 0) continue;
+    // Other exceptions do not concern the value: an interrupt, an Error of the handler, a mistake
+    // in its code.
+    if (!PyErr_ExceptionMatches(PyExc_ValueError) && !PyErr_ExceptionMatches(PyExc_TypeError))
+      return false;
     const bool is_fetched = is_input(job, parameter.name);
     const int32_t refused = is_fetched ? RM_UPSTREAM_FAILED : RM_INVALID_PARAMS;
-    // Other exceptions, such as an interrupt, do not concern the value.
-    const bool is_refused = PyErr_ExceptionMatches(PyExc_Exception) != 0;
-    return fail(answer, is_refused ? refused : RM_HANDLER_FAILED,
+    return fail(answer, refused,
                 (is_fetched ? "" : "params/") + parameter.name + ": " + take_exception_text());
   }
   return true;

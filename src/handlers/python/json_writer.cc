@@ -32,6 +32,10 @@ void append_ascii(std::string& text, unsigned char c) {
   }
 }
 
+bool is_container(PyObject* object) {
+  return PyDict_Check(object) || PyList_Check(object) || PyTuple_Check(object);
+}
+
 void append_point(std::string& text, uint32_t point) {
   if (point < 0x80) return append_ascii(text, static_cast<unsigned char>(point));
   if (0xD800 <= point && point < 0xE000) return append_escape(text, point);
@@ -56,6 +60,7 @@ bool JsonWriter::write(PyObject* root, std::string_view name, std::string& text)
   text_ = &text;
   place_.clear();
   depth_ = 0;
+  replaced_ = 0;
   if (value(root)) return true;
   fault_ = std::string(name) + place_ + ": " + fault_;
   return false;
@@ -66,7 +71,13 @@ bool JsonWriter::fail(std::string what) {
   return false;
 }
 
+bool JsonWriter::fail_too_deep() {
+  return fail("expected nesting of at most " + std::to_string(kDepthMax) +
+              ", found more, or a cycle");
+}
+
 bool JsonWriter::fail_with_exception() {
+  if (PyErr_ExceptionMatches(PyExc_Exception) == 0) return fail("interrupted");
   return fail(take_exception_text());
 }
 
@@ -84,19 +95,11 @@ bool JsonWriter::value(PyObject* object) {
   if (object == Py_False) return *text_ += "false", true;
   if (PyLong_Check(object)) return integer(object);
   if (PyFloat_Check(object)) return number(object);
-  if (++depth_ > kDepthMax) {
-    return fail("expected nesting of at most " + std::to_string(kDepthMax) +
-                ", found more, or a cycle");
-  }
-  const bool is_written = nested(object);
+  if (!is_container(object)) return replaced(object);
+  if (++depth_ > kDepthMax) return fail_too_deep();
+  const bool is_written = PyDict_Check(object) ? dict(object) : sequence(object);
   --depth_;
   return is_written;
-}
-
-bool JsonWriter::nested(PyObject* object) {
-  if (PyDict_Check(object)) return dict(object);
-  if (PyList_Check(object) || PyTuple_Check(object)) return sequence(object);
-  return replaced(object);
 }
 
 // plain() can run any code, and so change the container: each key and value is held while it is
@@ -189,8 +192,14 @@ void JsonWriter::string(PyObject* object) {
 }
 
 bool JsonWriter::replaced(PyObject* object) {
+  if (replaced_ == kDepthMax) return fail_too_deep();
   const Ref plain = Ref::own(PyObject_CallOneArg(plain_.get(), object));
-  return plain ? value(plain.get()) : fail_with_exception();
+  if (!plain) return fail_with_exception();
+  const int replaced = is_container(plain.get()) ? 0 : replaced_ + 1;
+  const int before = std::exchange(replaced_, replaced);
+  const bool is_written = value(plain.get());
+  replaced_ = before;
+  return is_written;
 }
 
 }  // namespace ringmaster::python

@@ -5,7 +5,8 @@
 //          float, bool or None. Any other object is handed to `plain`, a Python function
 //          that returns an object to write in its place, or raises.
 // Refused: NaN and infinities, other keys, what `plain` refuses, and nesting of more than
-//          kDepthMax, as cycles have. The fault names the place: "result.users[3].score: ...".
+//          kDepthMax containers, as cycles have. The fault names the place:
+//          "result.users[3].score: ...".
 #pragma once
 
 #include <string>
@@ -23,14 +24,13 @@ class JsonWriter {
   explicit JsonWriter(Ref plain) : plain_(std::move(plain)) {}
 
   // Appends the object to the text. False: fault() says why it cannot be written. The fault calls
-  // the object `name`.
+  // the object `name`. After an interrupt its exception is set, too.
   bool write(PyObject* root, std::string_view name, std::string& text);
 
   const std::string& fault() const { return fault_; }
 
  private:
   bool value(PyObject* object);
-  bool nested(PyObject* object);
   bool dict(PyObject* object);
   bool sequence(PyObject* object);
   bool key(PyObject* key);
@@ -40,6 +40,8 @@ class JsonWriter {
   bool replaced(PyObject* object);
   // Stores the fault's text and returns false. The callers then prepend the place, innermost first.
   bool fail(std::string what);
+  bool fail_too_deep();
+  // Takes the Python exception, but leaves one that is no Exception: an interrupt.
   bool fail_with_exception();
   void prepend_place(std::string_view place);
 
@@ -47,7 +49,8 @@ class JsonWriter {
   std::string* text_ = nullptr;  // of the current write()
   std::string fault_;
   std::string place_;
-  int depth_ = 0;
+  int depth_ = 0;     // of containers
+  int replaced_ = 0;  // objects in turn that `plain` has replaced by no container
 };
 
 }  // namespace ringmaster::python

@@ -46,13 +46,20 @@ void collect_garbage() {
   PyGC_Disable();
 }
 
-// Prints this job's unfinished line. Otherwise the line would come out with the next job's output.
+// Prints this job's unfinished lines. Otherwise they would come out with the next job's output.
 void flush_output() {
-  PyObject* output = PySys_GetObject("stdout");
-  if (output == nullptr || output == Py_None) return;
   // One name for all jobs: each new one would stay in CPython's cache of attributes.
   static PyObject* name = PyUnicode_InternFromString("flush");
-  if (name == nullptr || !Ref::own(PyObject_CallMethodNoArgs(output, name))) PyErr_Clear();
+  for (const char* stream : {"stdout", "stderr"}) {
+    PyObject* output = PySys_GetObject(stream);
+    if (output == nullptr || output == Py_None) continue;
+    if (name == nullptr || !Ref::own(PyObject_CallMethodNoArgs(output, name))) PyErr_Clear();
+  }
+}
+
+// An empty string that is assigned keeps the memory.
+void free_if_long(std::string& text) {
+  if (text.capacity() > kKeptTextBytesMax) std::string().swap(text);
 }
 
 void send(const rm_host& host, const rm_job& job, const Answer& answer) {
@@ -104,15 +111,16 @@ void PythonHandler::serve(const rm_host& host, std::span<const rm_job> jobs) {
   const bool keeps_views = count_views() > 0 && (collect_garbage(), count_views() > 0);
   for (size_t i = 0; i < jobs.size(); ++i) {
     send(host, jobs[i], answers_[i]);
-    if (answers_[i].text.capacity() > kKeptTextBytesMax) answers_[i].text = {};
+    free_if_long(answers_[i].text);
+    free_if_long(answers_[i].details);
   }
   if (keeps_views) end_worker();
 }
 
 void PythonHandler::run_one(const rm_job& job, Answer& answer) {
-  const Ref arguments = signature_.bind(job, answer);
-  if (!arguments) return;
   const CurrentJob marked(job);
+  const Ref arguments = signature_.bind(job, answer);
+  if (!arguments) return fail_if_raised(answer);
   const Ref result = Ref::own(PyObject_VectorcallDict(run_.get(), nullptr, 0, arguments.get()));
   if (result) {
     take_result(result.get(), answer);
@@ -126,7 +134,10 @@ void PythonHandler::run_batch(std::span<const rm_job> jobs, std::span<Answer> an
   std::vector<Answer*> asked;  // a job with a wrong parameter fails alone
   for (size_t i = 0; i < jobs.size(); ++i) {
     const Ref arguments = signature_.bind(jobs[i], answers[i]);
-    if (!arguments) continue;
+    if (!arguments) {
+      fail_if_raised(answers[i]);
+      continue;
+    }
     Ref job = signature_.add_defaults(arguments.get()) ? make_job(jobs[i], arguments.get()) : Ref();
     if (job) {
       taken.push_back(std::move(job));
@@ -167,7 +178,8 @@ void PythonHandler::take_results(PyObject* results, const std::vector<Answer*>& 
 
 void PythonHandler::take_result(PyObject* result, Answer& answer) {
   if (!is_bytes_like(result)) {
-    if (!writer_.write(result, "result", answer.text)) refuse(writer_.fault(), answer);
+    if (writer_.write(result, "result", answer.text)) return;
+    PyErr_Occurred() != nullptr ? fail_if_raised(answer) : refuse(writer_.fault(), answer);
   } else if (!append_bytes(result, answer.text)) {
     refuse("result: " + take_exception_text(), answer);
   }
@@ -178,6 +190,10 @@ void PythonHandler::refuse(std::string why, Answer& answer) const {
   answer = {RM_HANDLER_FAILED, std::move(why)};
 }
 
+void PythonHandler::fail_if_raised(Answer& answer) {
+  if (PyErr_Occurred() != nullptr) fail(take_exception().get(), answer);
+}
+
 void PythonHandler::fail(PyObject* exception, Answer& answer) {
   const Ref failure =
       Ref::own(PyObject_CallFunction(failure_.get(), "OK", exception, debug_bytes_));
@@ -186,12 +202,14 @@ void PythonHandler::fail(PyObject* exception, Answer& answer) {
   PyObject* data = nullptr;
   if (failure && PyArg_ParseTuple(failure.get(), "iUO", &code, &message, &data) != 0) {
     answer = {code == 0 ? RM_HANDLER_FAILED : code, text_of(message)};
-    if (data != Py_None && !writer_.write(data, "data", answer.details))
+    if (data != Py_None && !writer_.write(data, "data", answer.details)) {
+      PyErr_Clear();
       refuse(writer_.fault(), answer);
+    }
     return;
   }
   // failure() has raised, in the exception's own __str__() for example, or there is no memory.
-  PyErr_Clear();
+  PyErr_WriteUnraisable(exception);
   answer = {RM_HANDLER_FAILED, Py_TYPE(exception)->tp_name};
 }
 

@@ -56,6 +56,8 @@ class PythonHandler {
   // Fails a job whose handler returned something invalid, and prints why, as for an exception.
   void refuse(std::string why, Answer& answer) const;
   void fail(PyObject* exception, Answer& answer);
+  // Fails the job with the Python exception that is set, if any.
+  void fail_if_raised(Answer& answer);
   [[noreturn]] void end_worker();
 
   std::string target_;  // as configured, for messages

@@ -1,9 +1,11 @@
 """Python handlers: how a job becomes a call, and what a call answers."""
 
 import json
+import os
 
 import pytest
 from client import request
+from proc import private_bytes
 
 
 def test_a_function_gets_its_parameters_by_name_or_position(server, python):
@@ -118,11 +120,19 @@ def test_objects_that_json_lacks(server, python):
             x: int
             at: datetime.datetime
 
+        @dataclasses.dataclass
+        class Node:
+            children: list
+
+        def deep(depth):
+            return Node([deep(depth - 1)]) if depth > 0 else datetime.date(2024, 1, 2)
+
         def run(what):
             return {
                 "numpy": [np.int64(1), np.float32(0.5), np.bool_(True), np.arange(4).reshape(2, 2)],
                 "time": [datetime.date(2024, 1, 2), datetime.datetime(2024, 1, 2, 3, 4, 5)],
                 "point": Point(1, datetime.datetime(2024, 1, 2)),
+                "deep": deep(60),
                 "bytes": b'{"a": 1}',
                 "nan": {"users": [1, {"score": np.array([1, np.nan])}]},
                 "set": [{1}],
@@ -133,6 +143,7 @@ def test_objects_that_json_lacks(server, python):
     assert running.call("f", ["numpy"]) == [1, 0.5, True, [[0, 1], [2, 3]]]
     assert running.call("f", ["time"]) == ["2024-01-02", "2024-01-02T03:04:05"]
     assert running.call("f", ["point"]) == {"x": 1, "at": "2024-01-02T00:00:00"}
+    assert json.dumps(running.call("f", ["deep"])).count('{"children": [') == 60
     assert running.call("f", ["bytes"]) == {"a": 1}
     for what, says in {
         "nan": "result.users[1].score[1]: NaN is no JSON",
@@ -232,3 +243,17 @@ def test_values_come_back_as_they_went_in(server, python):
     for value in values:
         assert running.call("f", [value]) == value
         assert json.dumps(running.call("f", {"a": value})) == json.dumps(value)
+
+
+def test_the_memory_of_a_long_result_is_freed(server, python):
+    # A sanitizer holds back freed memory.
+    env = {"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=1"}
+    handlers = {"f": python("def run(size): return 'x' * size")}
+    running = server(workers={"count": 1}, handlers=handlers, env=env)
+    assert running.call("f", [1]) == "x"
+    [worker] = running.workers().values()
+    before = private_bytes(worker)
+    assert running.error_of("f", [100_000_000]).code == -32008
+    assert running.call("f", [1]) == "x"
+    assert private_bytes(worker) < before + 50_000_000
+    assert list(running.workers().values()) == [worker]

@@ -30,6 +30,8 @@ RAISES = """
             raise ValueError("several\\nlines")
         if what == "bare":
             raise KeyError
+        if what == "own":
+            raise Own("x")
         if what == "exit":
             sys.exit(3)
         if what == "recursion":
@@ -48,6 +50,10 @@ RAISES = """
         if what == "_exit":
             os._exit(3)
         return "fine"
+
+    class Own(ringmaster.Error):
+        def __init__(self, what):
+            self.what = what
 """
 
 
@@ -62,6 +68,7 @@ def raising(module_server, module_python):
         ("params", -32602, "params/items/0/count: expected a positive number"),
         ("error", 17, "expected luck, found none"),
         ("no details", -32000, "data[0]: NaN is no JSON"),
+        ("own", -32000, "Own: x"),
         ("text", -32000, "ValueError: several\nlines"),
         ("bare", -32000, "KeyError"),
         ("exit", -32000, "SystemExit: 3"),
@@ -199,34 +206,46 @@ def test_an_output_that_does_not_fit_is_the_fault_of_its_step(server, python):
     assert failed.message.startswith("users: TypeError: User.__init__() got an unexpected keyword")
 
 
-def test_an_exception_of_a_dataclass_refuses_the_value_but_for_an_interrupt(server, python):
+def test_only_some_exceptions_of_a_dataclass_refuse_the_value(server, python):
     running = server(handlers={"f": python("""
         import builtins
+        import ringmaster
         from dataclasses import dataclass
         @dataclass
         class User:
             error: str
             def __post_init__(self):
+                if self.error == "Error":
+                    raise ringmaster.Error(17, ringmaster.job().method)
                 raise getattr(builtins, self.error)("said")
         def run(user: User): pass
     """)})
-    for error, code in {"ValueError": -32602, "KeyboardInterrupt": -32000}.items():
+    for error, found in {
+        "ValueError": (-32602, "params/user: ValueError: said"),
+        "TypeError": (-32602, "params/user: TypeError: said"),
+        "Error": (17, "f"),
+        "KeyError": (-32000, "KeyError: 'said'"),
+        "KeyboardInterrupt": (-32000, "KeyboardInterrupt: said"),
+    }.items():
         failed = running.error_of("f", [{"error": error}])
-        assert (failed.code, failed.message) == (code, f"params/user: {error}: said")
+        assert (failed.code, failed.message) == found
+    running.wait_for_line(r"event=output .*text=\"KeyError: 'said'\"")
 
 
 def test_output_of_a_handler_is_logged_with_its_job(server, python):
     running = server(handlers={"f": python("""
+        import sys
         import ringmaster
         def run():
             print("printed")
             ringmaster.log("noted", score=0.5)
             print("begun", end="")
+            print("unfinished", end="", file=sys.stderr)
     """)})
     assert running.call("f") is None
     running.wait_for_line(r"event=output .*text=printed")
     running.wait_for_line(r'event=output .*text="noted score=0.5"')
-    running.wait_for_line(r"event=output .*method=f text=begun")
+    running.wait_for_line(r"event=output .*method=f text=begununfinished")
 
 
 def test_what_a_worker_prints_without_a_job_is_logged_also_without_a_line_end(server, python):

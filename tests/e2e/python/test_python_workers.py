@@ -93,32 +93,43 @@ def test_warm_up_runs_before_the_fork(server, python):
     assert 1 < len(pids) <= 64 and set(pids) == {running.fork_server()}
 
 
-def test_a_job_that_overruns_is_interrupted(server, python):
+@pytest.mark.parametrize("where", ["run", "result"])
+def test_a_job_that_overruns_is_interrupted(server, python, where):
     """Its stack is logged. If the worker can still answer in time, the worker lives on."""
     running = server(
         workers={"count": 1},
         handlers={"f": python("""
             was_interrupted = False
 
-            def run(spins: bool):
+            def spin():
                 global was_interrupted
                 try:
-                    while spins:
+                    while True:
                         pass
                 except KeyboardInterrupt:
                     was_interrupted = True
                     raise
-                return was_interrupted
+
+            class Array:  # a result like NumPy's
+                class dtype:
+                    kind = "i"
+                def tolist(self):
+                    spin()
+
+            def run(where: str):
+                if where == "run":
+                    spin()
+                return Array() if where == "result" else was_interrupted
         """)},
         methods={"f": {"timeout_ms": 500, "attempts": 1}},
     )
 
     def is_interrupted():
-        assert running.error_of("f", [True]).code == -32012
-        return running.call("f", [False])  # answered by the same worker
+        assert running.error_of("f", [where]).code == -32012
+        return running.call("f", ["nowhere"])  # answered by the same worker
 
     wait_until(is_interrupted, "an interrupted job")
-    running.wait_for_line(r"event=output .*handler.py.*, line \d+ in run")
+    running.wait_for_line(r"event=output .*handler.py.*, line \d+ in spin")
     running.wait_for_line(r"event=timeout .*method=f")
 
 

@@ -11,6 +11,7 @@
 #include "base/ascii.h"
 #include "cli/command_rules.h"
 #include "config/addresses.h"
+#include "config/options.h"
 
 namespace ringmaster::cli {
 namespace {
@@ -153,7 +154,7 @@ void describe_plan(CLI::App& app, PlanOptions& options) {
   app.add_option("--cores-per-node", options.cores_per_node,
                  "a node has N cores, and N workers (default 8)")
       ->type_name("N")
-      ->check(CLI::Range(uint64_t{1}, PlanOptions::kWorkersMax));
+      ->check(CLI::Range(uint64_t{1}, master::kWorkersMax));
   app.add_option("--workers", options.workers.text,
                  "each node has N workers; with --from also +N or -N: N more or N fewer")
       ->type_name("N");
@@ -182,7 +183,7 @@ void describe_plan(CLI::App& app, PlanOptions& options) {
 
 Status finish_plan(PlanOptions& options) {
   if (Status numbers = check_numbers(options); !numbers) return numbers;
-  if (Status read = read_change("--workers", options.workers, PlanOptions::kWorkersMax); !read)
+  if (Status read = read_change("--workers", options.workers, master::kWorkersMax); !read)
     return read;
   if (Status read = read_change("--nodes", options.nodes, kNodesMax); !read) return read;
   if (Status read = read_factor(options); !read) return read;

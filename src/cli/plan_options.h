@@ -28,8 +28,6 @@ struct CountChange {
 };
 
 struct PlanOptions {
-  static constexpr uint64_t kWorkersMax = 512;  // in a node: the maximum of workers.count
-
   // The load; 0: not given.
   double rps = 0;
   double cpu_ms = 0;

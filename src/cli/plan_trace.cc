@@ -11,7 +11,7 @@
 #include "base/json/scan.h"
 #include "base/regular_file.h"
 #include "cli/json_members.h"
-#include "cli/plan_options.h"
+#include "config/options.h"
 #include "plan/arrivals.h"
 
 namespace ringmaster::cli {
@@ -49,7 +49,7 @@ class TraceReader {
     watched_.before.at_s = since_us_ / 1e6;
     watched_.after.at_s = now_us_ / 1e6;
     watched_.after.bounds_ms = bounds_of_traces_ms();
-    watched_.after.workers.resize(std::min(count(about, "workers"), PlanOptions::kWorkersMax));
+    watched_.after.workers.resize(std::min(count(about, "workers"), master::kWorkersMax));
   }
 
   void read(const Value& event);

@@ -7,6 +7,7 @@
 
 #include "base/json/scan.h"
 #include "cli/status_port.h"
+#include "config/options.h"
 
 namespace ringmaster::cli {
 namespace {
@@ -68,7 +69,7 @@ std::string head(const Plan& plan) {
       1e3 * plan.promise->p99_s, 100 * plan::Promise::kUtilisationMax, plan.nodes_needed,
       plan.nodes_needed == 1 ? "" : "s", plan.cases.back().fleet.workers,
       plan.nodes_needed == 1 ? "is" : "are");
-  if (plan.workers_needed > PlanOptions::kWorkersMax) return text;
+  if (plan.workers_needed > master::kWorkersMax) return text;
   return text + fmt::format("In one node {} workers would be enough.\n", plan.workers_needed);
 }
 

@@ -102,12 +102,11 @@ inline constexpr Key<Options> kListenKeys[] = {
      Type::kAddress},
 };
 
-// 512: half of the workers that a ring's words can name; the other half is for spares.
 inline constexpr Key<Options> kWorkersKeys[] = {
     {"count",
      "How many processes run handlers. \"auto\" is the number of CPUs that the server may use. "
      "Take fewer to leave CPU to other programs, and more only for handlers that block.",
-     Type::kCountOrAuto, 1, 512, &Options::worker_count},
+     Type::kCountOrAuto, 1, master::kWorkersMax, &Options::worker_count},
     {"start_timeout_ms",
      "How long a start or a reload may take until all workers are up; after that the start fails, "
      "or the reload fails and the former configuration serves on. Raise it for models that take "
@@ -336,12 +335,12 @@ inline constexpr Key<Method> kMethodsKeys[] = {
      "How many jobs of this method run at once; 0: only the number of workers is a limit. For a "
      "handler with `batch` it limits the published batches; several workers may divide one batch. "
      "Set it for a method that must not take all workers.",
-     Type::kCount, 0, 512, &Method::concurrency},
+     Type::kCount, 0, master::kWorkersMax, &Method::concurrency},
     {"reserved_workers",
      "How many workers the long jobs of other methods leave free for this method; at most "
      "`concurrency`. Set it for a method that must not wait for such jobs. At least one worker is "
      "always left for the others.",
-     Type::kCount, 0, 511, &Method::reserved_workers},
+     Type::kCount, 0, master::kWorkersMax - 1, &Method::reserved_workers},
     {"slow_ms",
      "Requests of this method that take longer, from admission to their end, are slow: they are "
      "logged (event=slow_request) with their stages and the worker's stack; 0: none is slow. With "

@@ -10,6 +10,7 @@
 #include "base/secret.h"
 #include "ipc/confinement.h"
 #include "ipc/handler_spec.h"
+#include "ipc/job_word.h"
 #include "net/cidr.h"
 #include "net/options.h"
 #include "upstream/options.h"
@@ -19,6 +20,9 @@ namespace ringmaster::master {
 
 // The most steps of a method: a job carries its params and the output of each step but the last.
 inline constexpr size_t kMaxSteps = 8;
+
+// The most workers: half of those that a ring's words can name; the other half is for spares.
+inline constexpr uint64_t kWorkersMax = ipc::kWorkerSlotsMax / 2;
 
 struct FetchStep {
   size_t upstream = 0;  // index into Options::upstreams

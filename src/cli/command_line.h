@@ -10,6 +10,7 @@
 #include "base/status.h"
 #include "bench/options.h"
 #include "cli/plan_options.h"
+#include "config/options.h"
 #include "net/options.h"
 
 namespace ringmaster::cli {
@@ -58,10 +59,10 @@ struct CommandLine {
   uint64_t timeout_ms = 30'000;     // call, discover
   bench::Options load;              // bench; load.token: call and discover, too
   std::string arrivals = "poisson";
-  bool json = false;                      // bench
-  std::string file;                       // dev: Python code; replay: a kept job
-  std::string listen = "127.0.0.1:7070";  // dev
-  bool print_config = false;              // dev
+  bool json = false;                                // bench
+  std::string file;                                 // dev: Python code; replay: a kept job
+  std::string listen = master::kDefaultRpcAddress;  // dev
+  bool print_config = false;                        // dev
   PlanOptions plan;
   bool help_json = false;  // without a command
 };

@@ -7,11 +7,6 @@
 #include "config/addresses.h"
 
 namespace ringmaster::cli {
-namespace {
-
-constexpr std::string_view kDefaultAddress = "127.0.0.1:7070";
-
-}  // namespace
 
 int print_problems(std::FILE* where, const std::vector<config::Problem>& problems) {
   for (const config::Problem& problem : problems) {
@@ -31,7 +26,7 @@ Result<master::Options> load_of_server(const CommandLine& line, std::string_view
 }
 
 Result<std::string> find_server(const CommandLine& line, std::string_view command) {
-  std::string address = line.to.empty() ? std::string(kDefaultAddress) : line.to;
+  std::string address = line.to.empty() ? master::kDefaultRpcAddress : line.to;
   if (!line.config.empty()) {
     const Result<master::Options> options = load_of_server(line, command);
     if (!options) return tl::unexpected(options.error());

@@ -118,9 +118,12 @@ struct Development {
   std::vector<std::string> calls;  // the arguments of `ringmaster call` for each method
 };
 
+// Where `ringmaster serve` and `dev` listen, and where `call` and `bench` find a server.
+inline constexpr char kDefaultRpcAddress[] = "127.0.0.1:7070";
+
 struct Options {
   std::string config_file;  // for process titles and log lines
-  std::vector<net::Address> listen_rpc = {"127.0.0.1:7070"};
+  std::vector<net::Address> listen_rpc = {kDefaultRpcAddress};
   net::Address listen_status = "127.0.0.1:7071";  // see admin_server.h; empty: none
   bool is_status_configured = false;              // false: if the address is in use, no status port
   bool worker_profile = true;                     // see tail_profile.h

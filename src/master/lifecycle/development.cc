@@ -2,17 +2,12 @@
 
 #include <cstdio>
 #include <filesystem>
-#include <string_view>
 #include <unistd.h>
 #include <utility>
 
+#include "config/options.h"
+
 namespace ringmaster::master {
-namespace {
-
-// Where `ringmaster call` finds a server without --to.
-constexpr std::string_view kDefaultAddress = "127.0.0.1:7070";
-
-}  // namespace
 
 DevelopmentConsole::DevelopmentConsole(uv_loop_t* loop, IsPart is_part,
                                        std::function<void()> on_save)
@@ -42,7 +37,7 @@ void DevelopmentConsole::print_calls(const std::vector<std::string>& calls,
   const bool is_in_background =
       ::isatty(STDOUT_FILENO) && ::tcgetpgrp(STDOUT_FILENO) != ::getpgrp();
   if (is_in_background || std::exchange(printed_, calls) == calls) return;
-  const std::string to = address == kDefaultAddress ? "" : "--to " + address + ' ';
+  const std::string to = address == kDefaultRpcAddress ? "" : "--to " + address + ' ';
   for (const std::string& call : calls)
     std::printf("ringmaster call %s%s\n", to.c_str(), call.c_str());
   std::fflush(stdout);

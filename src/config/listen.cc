@@ -47,23 +47,6 @@ void read_addresses(Problems& problems, const Entry& entry, const Paths& paths, 
   }
 }
 
-void read_file(Problems& problems, const Entry& entry, const Paths& paths, std::string& file) {
-  if (entry.is_empty_text()) return;
-  const auto path = problems.read_text(entry, "the path of a file, or \"\"");
-  if (!path) return;
-  const auto found = paths.find(*path);
-  if (found) file = *found;
-  if (!found) problems.add(entry, found.error());
-}
-
-// Like read_file(). Adds a problem, too, if everybody may read the file, or if others than its
-// owner may write it.
-void read_secret_file(Problems& problems, const Entry& entry, const Paths& paths,
-                      std::string& file) {
-  read_file(problems, entry, paths, file);
-  if (const auto fault = find_fault_in_mode(file)) problems.add(entry, *fault);
-}
-
 void read_token_file(Problems& problems, const Entry& entry, const Paths& paths, Options& options) {
   read_secret_file(problems, entry, paths, options.token_file);
   if (options.token_file.empty()) return;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "config/addresses.h"
+#include "config/tokens.h"
 
 namespace ringmaster::config {
 namespace {
@@ -11,6 +12,21 @@ namespace {
 constexpr auto kNothingElse = [](std::string_view, const Entry&) {};
 
 }  // namespace
+
+void read_file(Problems& problems, const Entry& entry, const Paths& paths, std::string& file) {
+  if (entry.is_empty_text()) return;
+  const auto path = problems.read_text(entry, "the path of a file, or \"\"");
+  if (!path) return;
+  const auto found = paths.find(*path);
+  if (found) file = *found;
+  if (!found) problems.add(entry, found.error());
+}
+
+void read_secret_file(Problems& problems, const Entry& entry, const Paths& paths,
+                      std::string& file) {
+  read_file(problems, entry, paths, file);
+  if (const auto fault = find_fault_in_mode(file)) problems.add(entry, *fault);
+}
 
 void read_limits(Problems& problems, const Entry& section, Options& options) {
   read_table(problems, section, kLimitsKeys, options.limits, kNothingElse);

@@ -45,6 +45,13 @@ std::vector<std::pair<std::string, std::string>> read_fields(Problems& problems,
 // In memory.cc. Call it after all sections were read.
 void check_memory(Problems& problems, const Value& root, const Options& options);
 
+// Reads the path of a file that must exist, or "".
+void read_file(Problems& problems, const Entry& entry, const Paths& paths, std::string& file);
+// Like read_file(). Adds a problem, too, if everybody may read the file, or if others than its
+// owner may write it.
+void read_secret_file(Problems& problems, const Entry& entry, const Paths& paths,
+                      std::string& file);
+
 // Reads the tables [SECTION.NAME] of a section; any other value is a problem.
 template <class Read>
 void for_each_table(Problems& problems, const Entry& section, Read read) {

@@ -5,7 +5,6 @@
 #include "base/ascii.h"
 #include "config/addresses.h"
 #include "config/sections.h"
-#include "config/tokens.h"
 #include "upstream/name_lookup.h"
 
 namespace ringmaster::config {
@@ -122,19 +121,6 @@ void check_resolve(Problems& problems, const Entry& table, const UpstreamOptions
   }
 }
 
-void read_tls_file(Problems& problems, const Entry& entry, const Paths& paths, bool is_secret,
-                   std::string& file) {
-  if (entry.is_empty_text()) return;
-  const auto path = problems.read_text(entry, "a path, or \"\"");
-  if (!path) return;
-  auto found = paths.find(*path);
-  if (!found) return problems.add(entry, found.error());
-  if (is_secret) {
-    if (const auto fault = find_fault_in_mode(*found)) problems.add(entry, *fault);
-  }
-  file = std::move(*found);
-}
-
 }  // namespace
 
 void read_upstreams(Problems& problems, const Entry& section, const Paths& paths,
@@ -142,30 +128,30 @@ void read_upstreams(Problems& problems, const Entry& section, const Paths& paths
   for_each_table(problems, section, [&](const std::string& name, const Entry& table) {
     UpstreamOptions upstream;
     upstream.name = name;
-    read_table(problems, table, kUpstreamsKeys, upstream,
-               [&](std::string_view key, const Entry& entry) {
-                 if (key == "url") return read_urls(problems, entry, paths, upstream);
-                 if (key == "headers") return read_headers(problems, entry, options, upstream);
-                 if (key == "http") {
-                   const auto version = problems.read_choice(entry, kHttpVersions);
-                   if (version) upstream.http = static_cast<upstream::HttpVersion>(*version);
-                   return;
-                 }
-                 if (key == "redirects") {
-                   upstream.follows_redirects = problems.read_choice(entry, kRedirects) == 1;
-                   return;
-                 }
-                 if (key == "resolve") return problems.read_flag(entry, upstream.resolves);
-                 if (key == "idempotent") return problems.read_flag(entry, upstream.is_idempotent);
-                 if (key == "hedge") return read_hedge(problems, entry, upstream.hedge);
-                 if (key == "breaker") return problems.read_flag(entry, upstream.has_breaker);
-                 if (key == "cache") return read_cache(problems, entry, upstream.cache);
-                 if (key == "coalesce") return problems.read_flag(entry, upstream.coalesce);
-                 std::string& file = key == "tls_ca_file"            ? upstream.tls_ca_file
-                                     : key == "tls_certificate_file" ? upstream.tls_certificate_file
-                                                                     : upstream.tls_key_file;
-                 read_tls_file(problems, entry, paths, key == "tls_key_file", file);
-               });
+    read_table(
+        problems, table, kUpstreamsKeys, upstream, [&](std::string_view key, const Entry& entry) {
+          if (key == "url") return read_urls(problems, entry, paths, upstream);
+          if (key == "headers") return read_headers(problems, entry, options, upstream);
+          if (key == "http") {
+            const auto version = problems.read_choice(entry, kHttpVersions);
+            if (version) upstream.http = static_cast<upstream::HttpVersion>(*version);
+            return;
+          }
+          if (key == "redirects") {
+            upstream.follows_redirects = problems.read_choice(entry, kRedirects) == 1;
+            return;
+          }
+          if (key == "resolve") return problems.read_flag(entry, upstream.resolves);
+          if (key == "idempotent") return problems.read_flag(entry, upstream.is_idempotent);
+          if (key == "hedge") return read_hedge(problems, entry, upstream.hedge);
+          if (key == "breaker") return problems.read_flag(entry, upstream.has_breaker);
+          if (key == "cache") return read_cache(problems, entry, upstream.cache);
+          if (key == "coalesce") return problems.read_flag(entry, upstream.coalesce);
+          if (key == "tls_key_file")
+            return read_secret_file(problems, entry, paths, upstream.tls_key_file);
+          read_file(problems, entry, paths,
+                    key == "tls_ca_file" ? upstream.tls_ca_file : upstream.tls_certificate_file);
+        });
     if (find(*table.value, "url") == nullptr) {
       problems.add(table,
                    "has no url; expected one, such as url = \"http://127.0.0.1:7080/features\"");

@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <fmt/format.h>
+#include <string>
 #include <unistd.h>
 #include <utility>
 
@@ -54,8 +55,6 @@ void show_progress(const bench::Progress& progress) {
              progress.answered);
 }
 
-}  // namespace
-
 std::string to_text(const bench::Options& options, const bench::Report& report) {
   std::string out = fmt::format("{} at {}: {}, {} connections\n", options.method, options.address,
                                 describe(options), options.connections);
@@ -89,6 +88,8 @@ std::string to_json(const bench::Options& options, const bench::Report& report) 
       report.unexpected, latency_json(report.latency), latency_json(report.error_latency),
       own_us_per_request(report));
 }
+
+}  // namespace
 
 Result<int> bench(const bench::Options& options, bool is_json) {
   const bool is_terminal = ::isatty(STDERR_FILENO) == 1;

@@ -1,8 +1,6 @@
 // `ringmaster bench`: puts a load on a server and prints a report.
 #pragma once
 
-#include <string>
-
 #include "base/status.h"
 #include "bench/load.h"
 
@@ -11,9 +9,5 @@ namespace ringmaster::cli {
 // Prints the report, for people or as JSON (times in seconds, latencies in microseconds), and on a
 // terminal the progress of the load. Returns the exit code: 1 if no request had a result.
 Result<int> bench(const bench::Options& options, bool is_json);
-
-// The report, for people and as JSON.
-std::string to_text(const bench::Options& options, const bench::Report& report);
-std::string to_json(const bench::Options& options, const bench::Report& report);
 
 }  // namespace ringmaster::cli

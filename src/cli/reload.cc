@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 #include "cli/configuration.h"
-#include "cli/master_process.h"
+#include "cli/reload_master.h"
 #include "cli/reload_status.h"
 #include "cli/status_port.h"
 #include "config/paths.h"
@@ -76,16 +76,11 @@ Result<EndedReload> wait_for_end(const std::string& address, const ReloadStatus&
   }
 }
 
-Status signal_master(int pid) {
-  const Result<MasterProcess> master = MasterProcess::find(pid);
-  return master ? master->reload() : tl::unexpected(master.error());
-}
-
 }  // namespace
 
 Result<int> reload(const CommandLine& line) {
   if (line.pid != 0 && !line.wait) {
-    const Status sent = signal_master(line.pid);
+    const Status sent = reload_master(line.pid);
     if (!sent) return tl::unexpected(sent.error());
     return 0;
   }
@@ -99,7 +94,7 @@ Result<int> reload(const CommandLine& line) {
     return fail(ExitCode::kConfig, before.error().message);
   }
   if (!before) return tl::unexpected(before.error());
-  const Status sent = signal_master(before->pid);
+  const Status sent = reload_master(before->pid);
   if (!sent) return tl::unexpected(sent.error());
   if (!line.wait) return 0;
   const Result<EndedReload> ended = wait_for_end(loaded.options.listen_status, *before);

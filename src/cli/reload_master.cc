@@ -1,4 +1,4 @@
-#include "cli/master_process.h"
+#include "cli/reload_master.h"
 
 #include <cerrno>
 #include <csignal>
@@ -8,7 +8,8 @@
 #include <string_view>
 #include <sys/syscall.h>
 #include <unistd.h>
-#include <utility>
+
+#include "base/fd.h"
 
 namespace ringmaster::cli {
 namespace {
@@ -21,28 +22,23 @@ int open_pidfd(int pid) {
   return static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
 }
 
-bool send(int pidfd, int signal) {
-  return ::syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0) == 0;
-}
-
 }  // namespace
 
-Result<MasterProcess> MasterProcess::find(int pid) {
+Status reload_master(int pid) {
   // Opened before the title is read: the process with that title gets the signal, or no process.
-  Fd handle(open_pidfd(pid));
+  const Fd handle(open_pidfd(pid));
   if (!handle.is_open()) return fail_errno(fmt::format("find the process {}", pid), errno);
   std::ifstream file(fmt::format("/proc/{}/cmdline", pid));
   std::string title;
   std::getline(file, title, '\0');
-  if (title.starts_with(kTitle)) return MasterProcess(pid, std::move(handle));
-  return fail(ExitCode::kResource,
-              fmt::format("process {}: expected the master of a ringmaster on this host, found {}",
-                          pid, title.empty() ? "no title" : title));
-}
-
-Status MasterProcess::reload() const {
-  if (send(handle_.get(), SIGHUP)) return {};
-  return fail_errno(fmt::format("send SIGHUP to process {}", pid_), errno);
+  if (!title.starts_with(kTitle)) {
+    return fail(ExitCode::kResource,
+                fmt::format("process {}: expected the master of a ringmaster on this host, found "
+                            "{}",
+                            pid, title.empty() ? "no title" : title));
+  }
+  if (::syscall(SYS_pidfd_send_signal, handle.get(), SIGHUP, nullptr, 0) == 0) return {};
+  return fail_errno(fmt::format("send SIGHUP to process {}", pid), errno);
 }
 
 }  // namespace ringmaster::cli

@@ -1,6 +1,7 @@
 #include "base/nearest.h"
 
 #include <algorithm>
+#include <fmt/format.h>
 
 #include "base/assert.h"
 
@@ -71,6 +72,12 @@ std::string_view nearest(std::string_view word, std::span<const std::string_view
 std::string did_you_mean(std::string_view word, std::span<const std::string_view> known) {
   const std::string_view meant = nearest(word, known);
   return meant.empty() ? "" : "; did you mean " + std::string(meant) + "?";
+}
+
+std::string did_you_mean_or_known(std::string_view word, std::span<const std::string_view> known) {
+  if (known.empty()) return "; known: none";
+  std::string hint = did_you_mean(word, known);
+  return hint.empty() ? fmt::format("; known: {}", fmt::join(known, ", ")) : hint;
 }
 
 }  // namespace ringmaster

@@ -38,4 +38,7 @@ std::string_view nearest(std::string_view word, std::span<const std::string_view
 // "; did you mean timeout_ms?", or nothing: to be appended to a message.
 std::string did_you_mean(std::string_view word, std::span<const std::string_view> known);
 
+// The same, but if no word is near: "; known: timeout_ms, attempts", or "; known: none".
+std::string did_you_mean_or_known(std::string_view word, std::span<const std::string_view> known);
+
 }  // namespace ringmaster

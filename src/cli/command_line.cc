@@ -234,9 +234,8 @@ std::string find_unknown(const Parser& parser) {
     return "unexpected argument " + extras.front();
   }
   const std::vector<std::string_view> known(names.begin(), names.end());
-  const std::string hint = did_you_mean(word, known);
   return fmt::format("unknown {} {}{}", word.starts_with('-') ? "option" : "subcommand", word,
-                     hint.empty() ? fmt::format("; known: {}", fmt::join(known, ", ")) : hint);
+                     did_you_mean_or_known(word, known));
 }
 
 Result<CommandLine> finish(const Parser& parser, CommandLine line) {

@@ -40,7 +40,7 @@ Result<const master::Method*> find_method(const master::Options& options, const 
   return fail(ExitCode::kUsage,
               fmt::format("replay: the job is of the method {}, which {} does not "
                           "have{}",
-                          name, options.config_file, did_you_mean(name, known)));
+                          name, options.config_file, did_you_mean_or_known(name, known)));
 }
 
 // The handler of the job's step. The method's steps must have the same names as in the kept job:

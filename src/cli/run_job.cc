@@ -72,12 +72,9 @@ Status check_inputs(const std::vector<std::pair<std::string, std::string>>& inpu
   }
   for (const auto& [name, output] : inputs) {
     if (!is_run || std::ranges::find(known, name) != known.end()) continue;
-    const std::string hint = did_you_mean(name, known);
-    const std::string names = known.empty() ? "none" : fmt::format("{}", fmt::join(known, ", "));
-    return fail(
-        ExitCode::kUsage,
-        fmt::format("run: --input {}: no method has such a step before {}{}", name,
-                    options.handlers[handler].name, hint.empty() ? "; known: " + names : hint));
+    return fail(ExitCode::kUsage,
+                fmt::format("run: --input {}: no method has such a step before {}{}", name,
+                            options.handlers[handler].name, did_you_mean_or_known(name, known)));
   }
   return {};
 }
@@ -90,11 +87,8 @@ Result<size_t> find_handler(const master::Options& options, const std::string& n
   std::vector<std::string_view> known;
   for (const ipc::HandlerSpec& handler : options.handlers)
     known.push_back(handler.name);
-  const std::string hint = did_you_mean(name, known);
-  return fail(
-      ExitCode::kUsage,
-      fmt::format("run: {} has no [handlers.{}]{}", options.config_file, name,
-                  hint.empty() ? fmt::format("; known: {}", fmt::join(known, ", ")) : hint));
+  return fail(ExitCode::kUsage, fmt::format("run: {} has no [handlers.{}]{}", options.config_file,
+                                            name, did_you_mean_or_known(name, known)));
 }
 
 }  // namespace

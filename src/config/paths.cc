@@ -27,11 +27,6 @@ std::set<std::string> names_in(const fs::path& folder) {
   return names;
 }
 
-std::string nearest_of(std::string_view word, const std::set<std::string>& names) {
-  const std::vector<std::string_view> known(names.begin(), names.end());
-  return std::string(nearest(word, known));
-}
-
 }  // namespace
 
 fs::path absolute_path(const fs::path& path) {
@@ -53,8 +48,9 @@ std::string did_you_mean_file(const fs::path& path) {
   if (!folder.empty() && !is_there(folder)) {
     return "; its folder " + folder.string() + " does not exist";
   }
-  const std::string meant =
-      nearest_of(path.filename().string(), names_in(folder.empty() ? "." : folder));
+  const std::set<std::string> names = names_in(folder.empty() ? "." : folder);
+  const std::vector<std::string_view> known(names.begin(), names.end());
+  const std::string_view meant = nearest(path.filename().string(), known);
   return meant.empty() ? "" : "; did you mean " + (folder / meant).string() + "?";
 }
 
@@ -90,12 +86,10 @@ tl::expected<std::string, std::string> Paths::find_library(std::string_view libr
       if (name.ends_with(".so")) known.insert(name.substr(0, name.size() - 3));
     }
   }
-  const std::string meant = nearest_of(library, known);
-  std::string message =
-      fmt::format("no handler {}.so in {}", library, fmt::join(handler_folders_, " or "));
-  if (!meant.empty()) return tl::unexpected(message + "; did you mean " + meant + "?");
-  if (known.empty()) return tl::unexpected(message + "; there is no handler at all");
-  return tl::unexpected(message + fmt::format("; known: {}", fmt::join(known, ", ")));
+  const std::vector<std::string_view> words(known.begin(), known.end());
+  return tl::unexpected(fmt::format(
+      "no handler {}.so in {}{}", library, fmt::join(handler_folders_, " or "),
+      words.empty() ? "; there is no handler at all" : did_you_mean_or_known(library, words)));
 }
 
 std::string Paths::beside_config(std::string_view path) const {

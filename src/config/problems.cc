@@ -101,14 +101,13 @@ void Problems::add(const Entry& entry, std::string message) {
 
 void Problems::add_unknown(const Entry& entry, std::string_view what, std::string_view name,
                            std::span<const std::string_view> known) {
-  std::string hint = did_you_mean(name, known);
+  std::string hint = did_you_mean_or_known(name, known);
   for (const Renamed& renamed : kRenamed) {
     const bool is_known = std::find(known.begin(), known.end(), renamed.name) != known.end();
     if (name == renamed.old_name && is_known) {
       hint = fmt::format("; it is called {} now", renamed.name);
     }
   }
-  if (hint.empty() && !known.empty()) hint = fmt::format("; known: {}", fmt::join(known, ", "));
   add(entry, fmt::format("unknown {}{}", what, hint));
 }
 

@@ -100,4 +100,11 @@ TEST_CASE("nearest: did_you_mean is empty where nothing is near") {
   CHECK(did_you_mean("something", kKeys).empty());
 }
 
+TEST_CASE("nearest: did_you_mean_or_known names all known words where nothing is near") {
+  constexpr std::string_view kWords[] = {"url", "attempts"};
+  CHECK(did_you_mean_or_known("urll", kWords) == "; did you mean url?");
+  CHECK(did_you_mean_or_known("something", kWords) == "; known: url, attempts");
+  CHECK(did_you_mean_or_known("something", {}) == "; known: none");
+}
+
 }  // namespace ringmaster

@@ -9,7 +9,7 @@
 //
 // Example: two workers at 80% load.
 //   SchedulerSimulation simulation(2, 1);
-//   const size_t burn = simulation.add_method({.name = "burn"});
+//   const size_t burn = simulation.add_method({});
 //   const size_t user = simulation.add_client("user");
 //   simulation.add_open({.client = user, .method = burn, .rate = 53, .cost = fixed(0.03)});
 //   simulation.run(100);
@@ -51,7 +51,6 @@ class SchedulerSimulation {
     kEarliestDeadline,  // an ideal: admits all jobs, and chooses the next when a worker is free
   };
   struct Method {
-    std::string name;
     double allowed = 1;
     Sample fetch = {};  // empty: no fetch step
     size_t concurrency = 0;

@@ -42,8 +42,7 @@ void simulate_part(const Load& load, const Fleet& fleet, uint64_t seed, uint64_t
   const size_t client = simulation.add_client("client");
   for (const MethodLoad& method : load.methods) {
     const Sample fetch = method.fetch.mean_s > 0 ? method.fetch.draw : nullptr;
-    const size_t number =
-        simulation.add_method({.name = method.name, .allowed = load.timeout_s, .fetch = fetch});
+    const size_t number = simulation.add_method({.allowed = load.timeout_s, .fetch = fetch});
     simulation.warm(number, method.run.mean_s);
     simulation.add_open({.client = client,
                          .method = number,

@@ -63,7 +63,7 @@ inline bool is_any(const Simulation::Job&) {
 inline Summary many_clients(size_t clients, double load, double hostile, double cost, double until,
                             Kind kind, double scatter = 0) {
   Simulation simulation(2, 1);
-  const size_t burn = simulation.add_method({.name = "burn"});
+  const size_t burn = simulation.add_method({});
   Simulation::Source source{.method = burn};
   source.cost = [=](Random& random) { return cost * (1 + scatter * (2 * uniform(random) - 1)); };
   source.until = until;
@@ -83,7 +83,7 @@ inline Summary many_clients(size_t clients, double load, double hostile, double 
 inline Summary poisson(Policy policy, double load, uint64_t seed, double until, double from,
                        double fetch = 0) {
   Simulation simulation(2, seed, policy);
-  Simulation::Method method{.name = "burn"};
+  Simulation::Method method;
   if (fetch > 0) method.fetch = fixed(fetch);
   Simulation::Source source{.method = simulation.add_method(method), .cost = fixed(.03)};
   source.client = simulation.add_client("user");

@@ -40,7 +40,7 @@ TEST_CASE("scenario: in overload admitted requests are served as soon as without
 TEST_CASE("scenario: an overload of batches is not over after each lull") {
   for (uint64_t seed = 1; seed <= 3; ++seed) {
     Simulation simulation(8, seed);
-    Simulation::Source source{.method = simulation.add_method({.name = "burn"})};
+    Simulation::Source source{.method = simulation.add_method({})};
     source.client = simulation.add_client("user");
     source.rate = 1.2 / .03;  // the workers are done with 8 / .03 jobs a second
     source.at_once = 8;
@@ -83,7 +83,7 @@ TEST_CASE("scenario: batches of fifty requests cause no more refusals than befor
   for (const Row row : {Row{.8, 2, 2806}, Row{.8, 5, 1217}, Row{.8, 10, 645}, Row{.9, 2, 2914},
                         Row{.9, 5, 1329}, Row{.9, 10, 692}}) {
     Simulation simulation(2, 3);
-    Simulation::Source source{.method = simulation.add_method({.name = "burn"})};
+    Simulation::Source source{.method = simulation.add_method({})};
     source.client = simulation.add_client("user");
     source.cost = fixed(.03);
     source.until = 300;
@@ -103,11 +103,11 @@ TEST_CASE("scenario: batches of fifty requests cause no more refusals than befor
 
 TEST_CASE("scenario: a method asked for four times its limit is no overload of the others") {
   Simulation simulation(2, 1);
-  const size_t limited = simulation.add_method({.name = "limited", .concurrency = 1});
+  const size_t limited = simulation.add_method({.concurrency = 1});
   Simulation::Source source{.method = limited, .rate = 4 / .03, .cost = fixed(.03), .until = 300};
   source.client = simulation.add_client("user");
   simulation.add_open(source);
-  source.method = simulation.add_method({.name = "burn"});
+  source.method = simulation.add_method({});
   source.rate = .8 / .03;  // of the other worker
   simulation.add_open(source);
   simulation.run(302);
@@ -126,12 +126,12 @@ TEST_CASE("scenario: a method asked for four times its limit is no overload of t
 TEST_CASE("scenario: requests that allow long queues do not hide the overload of the others") {
   for (const bool is_limited : {true, false}) {
     Simulation simulation(4, 1);
-    Simulation::Source source{.method = simulation.add_method({.name = "fast"}), .rate = 2 * 400};
+    Simulation::Source source{.method = simulation.add_method({}), .rate = 2 * 400};
     source.client = simulation.add_client("user");
     source.cost = fixed(.01);
     source.until = 60;
     simulation.add_open(source);
-    Simulation::Method slow{.name = "slow", .allowed = 20};
+    Simulation::Method slow{.allowed = 20};
     slow.concurrency = is_limited ? 1 : 0;
     slow.batch = is_limited ? 1 : 32;
     source.method = simulation.add_method(slow);
@@ -148,7 +148,7 @@ TEST_CASE("scenario: requests that allow long queues do not hide the overload of
 
 TEST_CASE("scenario: clients whose jobs differ in cost get their shares of an overload") {
   Simulation simulation(2, 1);
-  Simulation::Source source{.method = simulation.add_method({.name = "burn"}), .until = 60};
+  Simulation::Source source{.method = simulation.add_method({}), .until = 60};
   double cpu[2];
   for (const double cost : {.03, .003}) {
     source.client = simulation.add_client(std::to_string(cost));
@@ -170,7 +170,7 @@ TEST_CASE("scenario: clients whose jobs differ in cost get their shares of an ov
 
 TEST_CASE("scenario: a client whose jobs were long is let in again when they are short") {
   Simulation simulation(2, 1);
-  Simulation::Source source{.method = simulation.add_method({.name = "burn"})};
+  Simulation::Source source{.method = simulation.add_method({})};
   source.client = simulation.add_client("changed");
   source.rate = 1.2;
   source.cost = fixed(.95);
@@ -193,7 +193,7 @@ TEST_CASE("scenario: a client whose jobs were long is let in again when they are
 
 TEST_CASE("scenario: a flood of a limited method leaves the share of a client that comes rarely") {
   Simulation simulation(2, 1);
-  Simulation::Source source{.method = simulation.add_method({.name = "burn", .concurrency = 1})};
+  Simulation::Source source{.method = simulation.add_method({.concurrency = 1})};
   source.client = simulation.add_client("flooding");
   source.rate = 4 / .03;
   source.cost = fixed(.03);

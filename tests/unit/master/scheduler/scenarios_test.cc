@@ -20,8 +20,8 @@ auto of_client(size_t client) {
 // once.
 Summary fast_beside_slow(Policy policy, size_t slow_clients, size_t reserved_workers) {
   Simulation simulation(2, 1, policy);
-  const size_t slow = simulation.add_method({.name = "slow", .allowed = 20});
-  const size_t fast = simulation.add_method({.name = "fast", .reserved_workers = reserved_workers});
+  const size_t slow = simulation.add_method({.allowed = 20});
+  const size_t fast = simulation.add_method({.reserved_workers = reserved_workers});
   simulation.warm(slow, .4);
   simulation.warm(fast, 30e-6);
   for (size_t i = 0; i < slow_clients; ++i) {
@@ -43,7 +43,7 @@ struct Pair {
 };
 Pair small_beside_big(Policy policy, double big_rate, double until) {
   Simulation simulation(2, 1, policy);
-  const size_t burn = simulation.add_method({.name = "burn"});
+  const size_t burn = simulation.add_method({});
   const size_t small = simulation.add_client("small");
   const size_t big = simulation.add_client("big");
   Simulation::Source source{.client = small, .method = burn, .rate = 6, .cost = fixed(.03)};
@@ -67,7 +67,7 @@ double part_of_first(const Shares& shares, bool is_open) {
   Simulation simulation(2, 1);
   for (size_t i = 0; i < 2; ++i) {
     const double cost = shares.costs[i];
-    const size_t method = simulation.add_method({.name = "m" + std::to_string(i)});
+    const size_t method = simulation.add_method({});
     const size_t client = simulation.add_client("c" + std::to_string(i), shares.weights[i]);
     Simulation::Source source{.client = client, .method = method, .cost = fixed(cost)};
     source.retry = .02;
@@ -104,8 +104,8 @@ TEST_CASE("scenario: a reserved worker serves short jobs at once") {
 
 TEST_CASE("scenario: a method's limit leaves the other worker to the others") {
   Simulation simulation(2, 1);
-  const size_t slow = simulation.add_method({.name = "slow", .allowed = 20, .concurrency = 1});
-  const size_t burn = simulation.add_method({.name = "burn"});
+  const size_t slow = simulation.add_method({.allowed = 20, .concurrency = 1});
+  const size_t burn = simulation.add_method({});
   for (int i = 0; i < 4; ++i) {
     const size_t client = simulation.add_client("slow" + std::to_string(i));
     simulation.add_closed({.client = client, .method = slow, .cost = fixed(.4)});
@@ -142,8 +142,8 @@ TEST_CASE("scenario: a flood of jobs that must begin soon is not served before a
   for (const size_t workers : {1, 2}) {
     for (const double cost : {.3, .35, .4, .45}) {
       Simulation simulation(workers, 1);
-      const size_t slow = simulation.add_method({.name = "slow"});
-      const size_t quick = simulation.add_method({.name = "quick"});
+      const size_t slow = simulation.add_method({});
+      const size_t quick = simulation.add_method({});
       const size_t flood = simulation.add_client("flood");
       const size_t user = simulation.add_client("user");
       simulation.add_open({.client = flood, .method = slow, .rate = 400, .cost = fixed(cost)});
@@ -163,8 +163,8 @@ TEST_CASE("scenario: a flood of jobs that must begin soon is not served before a
 TEST_CASE("scenario: a client of jobs that must begin soon gets its share once it is not alone") {
   for (const double weight : {1.0, 3.0}) {
     Simulation simulation(2, 1);
-    const size_t slow = simulation.add_method({.name = "slow"});
-    const size_t quick = simulation.add_method({.name = "quick"});
+    const size_t slow = simulation.add_method({});
+    const size_t quick = simulation.add_method({});
     const size_t first = simulation.add_client("first", weight);
     const size_t later = simulation.add_client("later");
     for (int i = 0; i < 4; ++i) {
@@ -196,9 +196,8 @@ TEST_CASE("scenario: a model's batches stay large, and an urgent job waits for o
   for (const double scatter : {0., .2, 1.}) {
     for (const double load : {.9, 1.2}) {
       Simulation simulation(2, 1);
-      const size_t model =
-          simulation.add_method({.name = "model", .batch = 32, .batch_cost = .005});
-      const size_t urgent = simulation.add_method({.name = "urgent"});
+      const size_t model = simulation.add_method({.batch = 32, .batch_cost = .005});
+      const size_t urgent = simulation.add_method({});
       const double capacity = 2 * 32 / (.005 + 32 * .25e-3);
       const size_t users = simulation.add_client("users");
       const size_t other = simulation.add_client("other");
@@ -226,7 +225,7 @@ TEST_CASE("scenario: quotes come true as often as they say") {
   Simulation simulation(2, 1);
   simulation.set_quotes(true);
   const auto add = [&](const char* name, double rate, Sample cost, Sample fetch, double allowed) {
-    Simulation::Method method{.name = name, .allowed = allowed};
+    Simulation::Method method{.allowed = allowed};
     method.fetch = std::move(fetch);
     Simulation::Source source{.client = simulation.add_client(name), .rate = rate};
     source.method = simulation.add_method(method);

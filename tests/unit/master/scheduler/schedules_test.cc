@@ -46,7 +46,7 @@ Schedule make_schedule(uint64_t seed, bool with_lanes) {
   std::vector<double> costs;
   const size_t wanted = 1 + random() % 4;
   while (costs.size() < wanted) {
-    SchedulerSimulation::Method method{.name = "m" + std::to_string(costs.size())};
+    SchedulerSimulation::Method method;
     method.allowed = one_of<double>(random, {.05, .2, 1, 1, 5, 20});
     const double fetch = one_of<double>(random, {0, 0, .07});
     const double cost = one_of<double>(random, {1e-4, 1e-3, .01, .03, .1, .4});
@@ -160,7 +160,7 @@ double worst_unfairness(uint64_t seed, double spread) {
     const double cost = one_of<double>(random, {.001, .01, .03, .1});
     weights.push_back(one_of<double>(random, {1, 2, 4}));
     largest.push_back((1 + spread) * cost);
-    const size_t method = simulation.add_method({.name = "m" + std::to_string(i), .allowed = 1e6});
+    const size_t method = simulation.add_method({.allowed = 1e6});
     simulation.warm(method, cost);
     const size_t client = simulation.add_client("c" + std::to_string(i), weights.back());
     for (size_t k = 0; k < 8 * workers; ++k) {

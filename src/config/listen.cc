@@ -146,23 +146,24 @@ void check_status(Problems& problems, const Entry& section, const Options& optio
 // TLS needs a certificate and a key. Without them a client CA would have no effect.
 void check_tls_files(Problems& problems, const Entry& section, const Options& options) {
   const net::TlsFiles& tls = options.tls;
-  const auto expect = [&](const std::string& file, std::string_view key, const std::string& who) {
-    if (file.empty()) problems.add(section, fmt::format("expected {}, since {}", key, who));
+  const auto expect = [&](const std::string& file, std::string_view key,
+                          const std::string& reason) {
+    if (file.empty()) problems.add(section, fmt::format("expected {}, since {}", key, reason));
   };
-  std::string who;
+  std::string reason;
   for (const net::Address& address : options.listen_rpc) {
-    if (net::is_tls(address)) who = address + " is in rpc";
+    if (net::is_tls(address)) reason = address + " is in rpc";
   }
   if (!tls.client_crl.empty()) {
-    who = "there is a tls_client_crl_file";
-    expect(tls.client_ca, "tls_client_ca_file", who);
+    reason = "there is a tls_client_crl_file";
+    expect(tls.client_ca, "tls_client_ca_file", reason);
   }
-  if (!tls.client_ca.empty()) who = "there is a tls_client_ca_file";
-  if (!tls.certificate.empty()) who = "there is a tls_certificate_file";
-  if (!tls.key.empty()) who = "there is a tls_key_file";
-  if (who.empty()) return;
-  expect(tls.certificate, "tls_certificate_file", who);
-  expect(tls.key, "tls_key_file", who);
+  if (!tls.client_ca.empty()) reason = "there is a tls_client_ca_file";
+  if (!tls.certificate.empty()) reason = "there is a tls_certificate_file";
+  if (!tls.key.empty()) reason = "there is a tls_key_file";
+  if (reason.empty()) return;
+  expect(tls.certificate, "tls_certificate_file", reason);
+  expect(tls.key, "tls_key_file", reason);
 }
 
 }  // namespace

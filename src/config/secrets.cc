@@ -81,4 +81,11 @@ void read_secrets(Problems& problems, const Entry& section, const Paths& paths, 
   });
 }
 
+std::map<std::string, std::string> secret_texts(const Options& options) {
+  std::map<std::string, std::string> texts;
+  for (const auto& [name, source] : options.secrets)
+    texts.emplace(name, source.text);
+  return texts;
+}
+
 }  // namespace ringmaster::config

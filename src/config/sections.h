@@ -2,6 +2,11 @@
 // can, so that later sections can still be checked.
 #pragma once
 
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "config/keys.h"
 #include "config/options.h"
 #include "config/paths.h"
@@ -31,8 +36,9 @@ void read_handlers(Problems& problems, const Entry& section, const Paths& paths,
 // In fair.cc.
 void read_fair(Problems& problems, const Entry& section, Options& options);
 
-// In secrets.cc.
+// In secrets.cc. secret_texts(): for templates, by name.
 void read_secrets(Problems& problems, const Entry& section, const Paths& paths, Options& options);
+std::map<std::string, std::string> secret_texts(const Options& options);
 
 // In methods.cc. Steps are looked up among the upstreams and handlers that `options` already has.
 void read_methods(Problems& problems, const Entry& section, Options& options);

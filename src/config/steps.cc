@@ -56,10 +56,11 @@ class StepsReader {
  public:
   StepsReader(Problems& problems, const Options& options, std::vector<std::string> all_names,
               std::vector<master::Step>& steps)
-      : problems_(problems), options_(options), steps_(steps), all_names_(std::move(all_names)) {
-    for (const auto& [name, source] : options.secrets)
-      secrets_.emplace(name, source.text);
-  }
+      : problems_(problems),
+        options_(options),
+        steps_(steps),
+        all_names_(std::move(all_names)),
+        secrets_(secret_texts(options)) {}
 
   void read(const Entry& step) {
     const std::optional<Entries> entries = entries_of(step);
@@ -103,7 +104,7 @@ class StepsReader {
   std::vector<master::Step>& steps_;
   std::vector<std::string> names_;  // of the steps so far
   const std::vector<std::string> all_names_;
-  std::map<std::string, std::string> secrets_;
+  const std::map<std::string, std::string> secrets_;
 };
 
 std::optional<Entries> StepsReader::entries_of(const Entry& step) {

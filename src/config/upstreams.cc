@@ -84,9 +84,7 @@ void read_hedge(Problems& problems, const Entry& entry, upstream::Hedge& hedge) 
 // Checks the headers' templates. Each fetch step compiles them again.
 void read_headers(Problems& problems, const Entry& entry, const Options& options,
                   UpstreamOptions& upstream) {
-  std::map<std::string, std::string> secrets;
-  for (const auto& [name, source] : options.secrets)
-    secrets.emplace(name, source.text);
+  const std::map<std::string, std::string> secrets = secret_texts(options);
   upstream.headers = read_fields(problems, entry);
   upstream::RequestTemplate checked;
   for (const auto& [name, value] : upstream.headers) {

@@ -10,15 +10,6 @@
 namespace ringmaster::config {
 namespace {
 
-// The line of SECTION.KEY or SECTION.NAME.KEY, 0 when the file has none.
-size_t line_of(const Value& root, std::initializer_list<std::string_view> path) {
-  const Value* at = &root;
-  for (std::string_view key : path) {
-    at = at == nullptr ? nullptr : find(*at, key);
-  }
-  return at == nullptr ? 0 : at->line;
-}
-
 // A connection may hold an incoming request and an outgoing answer at once. If the largest request
 // and the largest answer together exceeded the limit, the server would close the connection.
 void check_connection_memory(Problems& problems, const Value& root, const Limits& limits) {

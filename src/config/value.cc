@@ -121,6 +121,14 @@ const Value* find(const Value& table, std::string_view key) {
   return nullptr;
 }
 
+size_t line_of(const Value& root, std::initializer_list<std::string_view> path) {
+  const Value* at = &root;
+  for (std::string_view key : path) {
+    at = at == nullptr ? nullptr : find(*at, key);
+  }
+  return at == nullptr ? 0 : at->line;
+}
+
 std::string describe(const Value& value) {
   switch (value.kind) {
     case Kind::kString:

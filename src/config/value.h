@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -45,6 +46,9 @@ tl::expected<Value, SyntaxFault> parse_toml(std::string_view text);
 
 // The member of a table, or nullptr.
 const Value* find(const Value& table, std::string_view key);
+
+// The line of SECTION.KEY or SECTION.NAME.KEY, 0 when the file has none.
+size_t line_of(const Value& root, std::initializer_list<std::string_view> path);
 
 // For messages: `the string "abc"`, `the integer 3`, `an array`.
 std::string describe(const Value& value);

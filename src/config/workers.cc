@@ -25,12 +25,6 @@ void read_spare(Problems& problems, const Entry& entry, ipc::Confinement& confin
   confinement.keeps_spare = keeps_spare;
 }
 
-size_t line_of_user(const Value& root) {
-  const Value* const workers = find(root, "workers");
-  const Value* const user = workers == nullptr ? nullptr : find(*workers, "user");
-  return user == nullptr ? 0 : user->line;
-}
-
 }  // namespace
 
 void read_workers(Problems& problems, const Entry& section, Options& options) {
@@ -52,7 +46,7 @@ void find_worker_user(Problems& problems, const Value& root, Options& options) {
   const auto number = to_number<uint32_t>(name);
   if (found == nullptr && number) found = ::getpwuid(*number);
   if (found == nullptr && !number) {
-    return problems.add(line_of_user(root), "workers.user",
+    return problems.add(line_of(root, {"workers", "user"}), "workers.user",
                         fmt::format("expected the name or the number of a user: workers run as "
                                     "this user, since root starts the server; found {}, and no "
                                     "user has that name",

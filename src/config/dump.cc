@@ -4,16 +4,15 @@
 #include "config/body_text.h"
 #include "config/config.h"
 #include "config/keys.h"
+#include "config/problems.h"
 
 namespace ringmaster::config {
 namespace {
 
 std::string number_text(uint64_t number, Type type) {
   if (type == Type::kCountOrAuto && number == 0) return "\"auto\"";
-  if (type != Type::kBytes || number == 0 || number % kKiB != 0) return fmt::format("{}", number);
-  if (number % kGiB == 0) return fmt::format("\"{}GiB\"", number / kGiB);
-  if (number % kMiB == 0) return fmt::format("\"{}MiB\"", number / kMiB);
-  return fmt::format("\"{}KiB\"", number / kKiB);
+  const auto size = type == Type::kBytes ? size_in_unit(number) : std::nullopt;
+  return size ? quote_string(*size) : std::to_string(number);
 }
 
 // Appends the numbers of a table, and no other keys.

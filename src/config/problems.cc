@@ -22,7 +22,7 @@ struct Renamed {
 
 constexpr Renamed kRenamed[] = {{"features", "upstreams"}, {"queued_jobs", "requests_in_flight"}};
 
-constexpr SizeUnit kSizeUnits[] = {{"KiB", kKiB}, {"MiB", kMiB}, {"GiB", kGiB}, {"", 1}};
+constexpr SizeUnit kSizeUnits[] = {{"", 1}, {"KiB", kKiB}, {"MiB", kMiB}, {"GiB", kGiB}};
 
 std::optional<uint64_t> parse_size(std::string_view text) {
   uint64_t count = 0;
@@ -51,13 +51,18 @@ std::string_view expected_for(Type type) {
 
 }  // namespace
 
+std::optional<std::string> size_in_unit(uint64_t bytes) {
+  for (auto unit = std::rbegin(kSizeUnits); unit != std::rend(kSizeUnits); ++unit) {
+    if (unit->bytes > 1 && bytes != 0 && bytes % unit->bytes == 0)
+      return fmt::format("{}{}", bytes / unit->bytes, unit->suffix);
+  }
+  return std::nullopt;
+}
+
 std::string in_unit(uint64_t number, Type type) {
   if (type == Type::kMs) return fmt::format("{} ms", number);
   if (type != Type::kBytes) return fmt::format("{}", number);
-  if (number != 0 && number % kGiB == 0) return fmt::format("{}GiB", number / kGiB);
-  if (number != 0 && number % kMiB == 0) return fmt::format("{}MiB", number / kMiB);
-  if (number != 0 && number % kKiB == 0) return fmt::format("{}KiB", number / kKiB);
-  return fmt::format("{} bytes", number);
+  return size_in_unit(number).value_or(fmt::format("{} bytes", number));
 }
 
 std::string range_text(Type type, uint64_t min, uint64_t max) {

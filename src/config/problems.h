@@ -28,6 +28,8 @@ struct Entry {
   bool is_empty_text() const { return value->kind == Kind::kString && value->text.empty(); }
 };
 
+// A whole number of KiB, MiB or GiB, such as 64MiB; nothing if it is none.
+std::optional<std::string> size_in_unit(uint64_t bytes);
 // A number as people write it: 64MiB, 500 ms.
 std::string in_unit(uint64_t number, Type type);
 // What numbers a key takes: 1 to 512, or "auto". `max` may be kNoLimit.

@@ -98,7 +98,7 @@ Result<std::unique_ptr<Deployment>> Deployment::start(uv_loop_t* loop, LoopWaits
 Status Deployment::set_up(uv_loop_t* loop, LoopWaits& waits, bool is_reload, uint32_t& generations,
                           telemetry::Recorder& recorder, Events events) {
   events_ = std::move(events);
-  const ipc::Geometry geometry = geometry_of(options_, worker_count());
+  const ipc::Geometry geometry = geometry_of(options_, worker_count(options_));
   Result<ipc::PayloadStore> store = ipc::PayloadStore::create(geometry);
   if (!store) return tl::unexpected(store.error());
   store_ = std::make_unique<ipc::PayloadStore>(std::move(*store));
@@ -123,7 +123,7 @@ Status Deployment::set_up(uv_loop_t* loop, LoopWaits& waits, bool is_reload, uin
       [this](const Job& job) { crash_recorder_->take_crashed(job); });
   dispatcher_->set_on_slow([this](const Job& job) { crash_recorder_->take_slow(job); });
   supervisor_ = std::make_unique<Supervisor>(
-      Supervisor::Setup{loop, geometry, rehearsed_.empty() ? worker_count() : 1, is_reload,
+      Supervisor::Setup{loop, geometry, rehearsed_.empty() ? worker_count(options_) : 1, is_reload,
                         !rehearsed_.empty(), options_.start_timeout_ms, options_.worker_max_jobs,
                         options_.worker_max_rss_bytes, store_->memory_fd(), options_.handlers,
                         method_specs(options_), options_.confinement,
@@ -183,8 +183,8 @@ std::optional<std::string> Deployment::profile(ProfileForm form, bool is_late) {
                                       : profile_folded(profile, names);
 }
 
-size_t Deployment::worker_count() const {
-  return options_.worker_count > 0 ? options_.worker_count : cpu_count();
+size_t Deployment::worker_count(const Options& options) {
+  return options.worker_count > 0 ? options.worker_count : cpu_count();
 }
 
 const Method* Deployment::counterpart(const Method& method) const {
@@ -229,7 +229,7 @@ void Deployment::rehearse() {
   if (rehearsal_ == nullptr || !rehearsal_->advance()) return;
   const std::string refusal = rehearsal_->refusal();
   rehearsal_.reset();
-  if (refusal.empty()) return supervisor_->end_rehearsal(worker_count());
+  if (refusal.empty()) return supervisor_->end_rehearsal(worker_count(options_));
   stop();
   events_.on_failed({ExitCode::kConfig, refusal});
 }

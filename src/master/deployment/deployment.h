@@ -37,6 +37,9 @@ namespace ringmaster::master {
 
 class Deployment {
  public:
+  // The number of workers; "auto" is the number of CPUs.
+  static size_t worker_count(const Options& options);
+
   struct Events {
     std::function<void()> on_ready;        // all workers are up, for the first time
     std::function<void(Error)> on_failed;  // the start failed; the deployment is over, or stops
@@ -97,7 +100,6 @@ class Deployment {
   // The method of this deployment with the same name and steps; null: there is none.
   const Method* counterpart(const Method& method) const;
   void on_workers_up(uv_loop_t* loop);
-  size_t worker_count() const;
 
   const Options options_;
   std::unordered_map<std::string, const Method*> methods_;

@@ -6,9 +6,9 @@
 
 #include "base/log.h"
 #include "master/admin/admin_server.h"
+#include "master/deployment/deployment.h"
 #include "master/deployment/rollout.h"
 #include "master/frontend/frontend.h"
-#include "master/system/cpu_count.h"
 #include "master/tracing/trace_exporter.h"
 #include "upstream/attempts.h"
 
@@ -30,8 +30,8 @@ uint64_t others(const Options& options) {
   uint64_t sum = kOwnDescriptors;
   sum += TraceExporter::descriptors_max(options.telemetry);
   if (!options.listen_status.empty()) sum += AdminServer::kConnectionsMax + 1;
-  const uint64_t workers = options.worker_count > 0 ? options.worker_count : cpu_count();
-  uint64_t each = kOfGeneration + workers;  // one socket for each worker's output
+  // One socket for each worker's output.
+  uint64_t each = kOfGeneration + Deployment::worker_count(options);
   for (const upstream::UpstreamOptions& upstream : options.upstreams)
     each += upstream::Attempts::descriptors_max(upstream);
   return sum + kConfigurations * each;

@@ -95,8 +95,8 @@ std::string hedge_text(const upstream::Hedge& hedge) {
                      hedge.budget_percent);
 }
 
-std::string_view sandbox_text(ipc::Sandbox sandbox) {
-  if (sandbox == ipc::Sandbox::kBestEffort) return "\"best-effort\"";
+std::string sandbox_text(ipc::Sandbox sandbox) {
+  if (sandbox == ipc::Sandbox::kBestEffort) return quote_string(kBestEffort);
   return sandbox == ipc::Sandbox::kFull ? "true" : "false";
 }
 
@@ -136,8 +136,9 @@ std::string dump_fair(const Fair& fair) {
   std::string weights;
   for (const auto& [client, weight] : fair.weights)
     weights += fmt::format("{}{} = {}", weights.empty() ? " " : ", ", quote_key(client), weight);
-  return fmt::format("\n[fair]\nby = \"{}\"\nweights = {{{}}}\n",
-                     fair.is_by_client ? "client" : "none", weights + (weights.empty() ? "" : " "));
+  return fmt::format("\n[fair]\nby = {}\nweights = {{{}}}\n",
+                     quote_string(kFairBy[fair.is_by_client ? 0 : 1]),
+                     weights + (weights.empty() ? "" : " "));
 }
 
 }  // namespace

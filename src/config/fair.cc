@@ -6,9 +6,6 @@
 namespace ringmaster::config {
 namespace {
 
-constexpr double kWeightMin = 0.001;
-constexpr double kWeightMax = 1000;
-
 void read_weight(Problems& problems, const Entry& entry, const std::string& client, Fair& fair) {
   if (!problems.expect_text(entry, client, "the name of a client")) return;
   const Value& value = *entry.value;

@@ -36,6 +36,14 @@ Form number_form(Type type, uint64_t min, uint64_t max) {
   return {range_text(type, min, max), std::move(members)};
 }
 
+// One of these texts.
+Form choice_form(std::span<const std::string_view> texts) {
+  std::string words;
+  for (const std::string_view text : texts)
+    words += (words.empty() ? "" : ",") + json::quote(text);
+  return {choice_text(texts), fmt::format(R"("enum":[{}])", words)};
+}
+
 // One URL, or an array of several.
 Form form_of_url() {
   const std::string url = text_like(R"(^(https?://[^/?#:\s][^\s]*|unix:.+)$)");
@@ -48,13 +56,19 @@ Form form_of_url() {
 }
 
 Form form_of_hedge() {
-  const std::string after = fmt::format(R"("anyOf":[{{{}}},{{{}}}])", text_like("^p[5-9][0-9]$"),
-                                        number_form(Type::kMs, 1, kHourMs).members);
-  return {R"({ after = "p50" to "p99" or ms, budget_percent = 1 to 100 }, or {})",
+  const auto form = [](std::string_view name) {
+    const Key<upstream::Hedge>& key = *find_key(kHedgeKeys, name);
+    return number_form(key.type, key.min, key.max);
+  };
+  const std::string after =
+      fmt::format(R"("anyOf":[{{{}}},{{{}}}])", text_like("^p[5-9][0-9]$"), form("after").members);
+  const Form budget = form("budget_percent");
+  return {fmt::format(R"({{ after = "p50" to "p99" or ms, budget_percent = {} }}, or {{}})",
+                      budget.title),
           fmt::format(R"("type":"object","properties":{{"after":{{{}}},"budget_percent":{{{}}}}},)"
                       R"("dependencies":{{"budget_percent":["after"]}},)"
                       R"("additionalProperties":false)",
-                      after, number_form(Type::kCount, 1, 100).members)};
+                      after, budget.members)};
 }
 
 Form cache_form() {
@@ -77,9 +91,9 @@ Form form_of_reference(Type type) {
     case Type::kUrl:
       return form_of_url();
     case Type::kHttpVersion:
-      return {R"("auto", "1.1" or "2")", R"("enum":["auto","1.1","2"])"};
+      return choice_form(kHttpVersions);
     case Type::kRedirects:
-      return {R"("none" or "same-origin")", R"("enum":["none","same-origin"])"};
+      return choice_form(kRedirects);
     case Type::kOptionalUrl:
       return {R"(http://..., https://... or "")", text_like(R"(^(https?://[^/?#:\s][^\s]*)?$)")};
     case Type::kLibrary:
@@ -100,7 +114,7 @@ Form form_of_reference(Type type) {
     case Type::kFields:
       return {"a table of texts", R"("type":"object","additionalProperties":{"type":"string"})"};
     case Type::kHttpMethod:
-      return {"GET, POST, PUT, PATCH or DELETE", R"("enum":["GET","POST","PUT","PATCH","DELETE"])"};
+      return choice_form(kHttpMethods);
     case Type::kParallel:
       return {"fetch steps",
               list_of(R"("allOf":[{"$ref":"#/definitions/step"},{"required":["fetch"]}])",
@@ -153,18 +167,20 @@ Form form_of(Type type, uint64_t min, uint64_t max) {
     case Type::kMode:
       return {R"("0000" to "0777", octal)", text_like("^0*[0-7]{1,3}$")};
     case Type::kSandbox:
-      return {R"(true, false or "best-effort")", R"("enum":[true,false,"best-effort"])"};
+      return {fmt::format("true, false or \"{}\"", kBestEffort),
+              fmt::format(R"("enum":[true,false,"{}"])", kBestEffort)};
     case Type::kFairBy:
-      return {R"("client" or "none")", R"("enum":["client","none"])"};
+      return choice_form(kFairBy);
     case Type::kAccess: {
       Form number = number_form(Type::kCount, min, max);
       return {"\"off\", \"all\", or " + number.title,
               fmt::format(R"("anyOf":[{{"enum":["off","all"]}},{{{}}}])", number.members)};
     }
     case Type::kWeights:
-      return {"a table of numbers from 0.001 to 1000",
-              R"("type":"object","additionalProperties":)"
-              R"({"type":"number","minimum":0.001,"maximum":1000})"};
+      return {fmt::format("a table of numbers from {} to {}", kWeightMin, kWeightMax),
+              fmt::format(R"("type":"object","additionalProperties":)"
+                          R"({{"type":"number","minimum":{},"maximum":{}}})",
+                          kWeightMin, kWeightMax)};
     default:
       return form_of_reference(type);
   }

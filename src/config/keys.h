@@ -102,6 +102,8 @@ inline constexpr Key<Options> kListenKeys[] = {
      Type::kAddress},
 };
 
+// The value of `sandbox` besides true and false.
+inline constexpr std::string_view kBestEffort = "best-effort";
 inline constexpr Key<Options> kWorkersKeys[] = {
     {"count",
      "How many processes run handlers. \"auto\" is the number of CPUs that the server may use. "
@@ -197,6 +199,8 @@ inline constexpr Key<Limits> kLimitsKeys[] = {
 };
 
 inline constexpr std::string_view kFairBy[] = {"client", "none"};
+inline constexpr double kWeightMin = 0.001;
+inline constexpr double kWeightMax = 1000;
 inline constexpr Key<Fair> kFairKeys[] = {
     {"by",
      "\"client\": while several clients ask for more than the workers can do, each gets its share "

@@ -9,6 +9,13 @@ namespace ringmaster::config {
 using upstream::CacheOptions;
 using upstream::UpstreamOptions;
 
+// The members of `hedge` in [upstreams.NAME]. `after` may be "p50" to "p99", too.
+inline constexpr Key<upstream::Hedge> kHedgeKeys[] = {
+    {"after", "After which time a second copy is sent.", Type::kMs, 1, kHourMs},
+    {"budget_percent", "The most second copies for 100 fetches.", Type::kCount, 1, 100,
+     &upstream::Hedge::budget_percent},
+};
+
 // The members of `cache` in [upstreams.NAME].
 inline constexpr Key<CacheOptions> kCacheKeys[] = {
     {"ttl_ms", "How long a response is used again.", Type::kMs, 0, 24 * kHourMs,

@@ -65,6 +65,16 @@ std::string in_unit(uint64_t number, Type type) {
   return size_in_unit(number).value_or(fmt::format("{} bytes", number));
 }
 
+std::string choice_text(std::span<const std::string_view> texts) {
+  std::string all;
+  for (const std::string_view& text : texts) {
+    const bool is_last = &text == &texts.back();
+    all += all.empty() ? "" : is_last ? " or " : ", ";
+    all += quote_string(text);
+  }
+  return all;
+}
+
 std::string range_text(Type type, uint64_t min, uint64_t max) {
   const std::string range = max == kNoLimit
                                 ? fmt::format("{} or more", in_unit(min, type))
@@ -140,14 +150,8 @@ std::optional<size_t> Problems::read_choice(const Entry& entry,
   const auto found = std::ranges::find(texts, entry.value->text);
   if (entry.value->kind == Kind::kString && found != texts.end())
     return static_cast<size_t>(found - texts.begin());
-  std::string expected;
-  for (const std::string_view& text : texts) {
-    const bool is_last = &text == &texts.back();
-    expected += expected.empty() ? "" : is_last ? " or " : ", ";
-    expected += quote_string(text);
-  }
   const Value& value = *entry.value;
-  add(entry, fmt::format("expected {}, found {}", expected,
+  add(entry, fmt::format("expected {}, found {}", choice_text(texts),
                          value.kind == Kind::kString ? quote_string(value.text) : describe(value)));
   return std::nullopt;
 }

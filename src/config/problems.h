@@ -32,7 +32,9 @@ struct Entry {
 std::optional<std::string> size_in_unit(uint64_t bytes);
 // A number as people write it: 64MiB, 500 ms.
 std::string in_unit(uint64_t number, Type type);
-// What numbers a key takes: 1 to 512, or "auto". `max` may be kNoLimit.
+// `"client" or "none"`; REQUIRES: two texts or more.
+std::string choice_text(std::span<const std::string_view> texts);
+// A range as people write it: `1 to 512, or "auto"`, `0 or more`.
 std::string range_text(Type type, uint64_t min, uint64_t max);
 
 class Problems {

@@ -53,7 +53,8 @@ void read_urls(Problems& problems, const Entry& entry, const Paths& paths,
 void read_after(Problems& problems, const Entry& entry, upstream::Hedge& hedge) {
   const std::string& text = entry.value->text;
   if (entry.value->kind != Kind::kString) {
-    hedge.after_ms = problems.read_number(entry, Type::kMs, 1, kHourMs).value_or(0);
+    const Key<upstream::Hedge>& key = *find_key(kHedgeKeys, "after");
+    hedge.after_ms = problems.read_number(entry, key.type, key.min, key.max).value_or(0);
   } else if (text.size() == 3 && text[0] == 'p' && text[1] >= '5' && text[1] <= '9' &&
              text[2] >= '0' && text[2] <= '9') {
     hedge.after_percentile = to_number<uint64_t>(text.substr(1)).value_or(0);
@@ -64,18 +65,9 @@ void read_after(Problems& problems, const Entry& entry, upstream::Hedge& hedge) 
 }
 
 void read_hedge(Problems& problems, const Entry& entry, upstream::Hedge& hedge) {
-  constexpr std::string_view kKnown[] = {"after", "budget_percent"};
   if (!problems.expect(entry, Kind::kTable, "a table such as { after = \"p95\" }, or {}")) return;
-  for (const Member& member : entry.value->members) {
-    const Entry its = entry.member(member);
-    if (member.key == "after") {
-      read_after(problems, its, hedge);
-    } else if (member.key == "budget_percent") {
-      hedge.budget_percent = problems.read_number(its, Type::kCount, 1, 100).value_or(5);
-    } else {
-      problems.add_unknown(its, "key", member.key, kKnown);
-    }
-  }
+  read_table(problems, entry, kHedgeKeys, hedge,
+             [&](std::string_view, const Entry& after) { read_after(problems, after, hedge); });
   if (!entry.value->members.empty() && find(*entry.value, "after") == nullptr) {
     problems.add(entry, "has no after; expected one, such as { after = \"p95\" }");
   }

@@ -9,12 +9,11 @@
 namespace ringmaster::config {
 namespace {
 
-constexpr std::string_view kBestEffort = "best-effort";
-
 void read_sandbox(Problems& problems, const Entry& entry, ipc::Sandbox& sandbox) {
   if (entry.value->kind == Kind::kString && entry.value->text == kBestEffort) {
     sandbox = ipc::Sandbox::kBestEffort;
-  } else if (problems.expect(entry, Kind::kBoolean, "true, false or \"best-effort\"")) {
+  } else if (problems.expect(entry, Kind::kBoolean,
+                             "true, false or " + quote_string(kBestEffort))) {
     sandbox = entry.value->boolean ? ipc::Sandbox::kFull : ipc::Sandbox::kOff;
   }
 }

@@ -258,6 +258,9 @@ uint32_t Session::client_name() {
 }
 
 bool Session::make_room() {
+  connection_.flush();  // refusals that wait must not keep the connection: see RefusalQuota
+  if (is_closed()) return true;
+  if (!is_idle()) return false;
   if (connection_.has_unsent() || connection_.is_paused()) {
     shared_.clients.set_idle(*place_, true);
     return false;

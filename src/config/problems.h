@@ -28,7 +28,7 @@ struct Entry {
   bool is_empty_text() const { return value->kind == Kind::kString && value->text.empty(); }
 };
 
-// A whole number of KiB, MiB or GiB, such as 64MiB; nothing if it is none.
+// The size in KiB, MiB or GiB: 64MiB. Empty: it is no whole number of KiB.
 std::optional<std::string> size_in_unit(uint64_t bytes);
 // A number as people write it: 64MiB, 500 ms.
 std::string in_unit(uint64_t number, Type type);

@@ -3,8 +3,9 @@
 // A refusal takes the loop 7 us if it comes alone, 1.4 us among thousands. A client that sends each
 // refused request again at once gets more than 100,000 refusals a second, and the loop does little
 // else. So a client gets 500 refusals at once, and 5,000 a second. Further ones wait for kDelayMs,
-// and are sent together with those that have come meanwhile. Only the client's own requests wait:
-// they are read, and what is admitted of them runs, without any delay.
+// and are sent together with those that have come meanwhile. The server goes on reading the
+// client's requests, and runs those that it admits. Over TLS nothing waits: the connection encrypts
+// and writes its whole output after each read.
 //
 // Pure: time is an argument.
 #pragma once
